@@ -1,0 +1,43 @@
+"""Make the synthetic raw deliveries of the demo and of the tests."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from mammo.errors import run_main
+from mammo.phantom import deliver, load_settings
+
+
+def main() -> None:
+    """Parse, deliver, say what there is."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--config", type=Path, required=True, help="YAML file: seed, film size, difficulty, counts"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="data folder to fill (CBIS-DDSM, inbreast, NCC, NCC_trainset)"
+    )
+    parser.add_argument("--truth", type=Path, help="folder for what the films hold [truth beside --out]")
+    parser.add_argument(
+        "--cbis-csv", type=Path, help="folder with real CBIS-DDSM description CSVs: make films for them"
+    )
+    parser.add_argument("--rows", type=int, help="rows taken from each of these CSVs")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes")
+    arguments = parser.parse_args()
+    settings = load_settings(arguments.config, cbis_csv=arguments.cbis_csv, cbis_rows=arguments.rows)
+    truth = arguments.truth or arguments.out.parent / "truth"
+    made = deliver(settings, arguments.out, truth, workers=arguments.workers, progress=True)
+    print(
+        f"{arguments.out}: {made.films} films with {made.lesions} lesions, {made.rejects} files to turn down"
+    )
+    print(
+        f"{made.files} raw files, {made.size / 1e6:.0f} MB, {made.written} of them written now; truth in {truth}"
+    )
+
+
+if __name__ == "__main__":
+    run_main(main)
