@@ -1,0 +1,512 @@
+"""Every knob of the job: the models that config.yaml is held against, one section a stage.
+
+The models are the single source of types, bounds, defaults and explanations: `schemas/config.schema.json` is generated
+from them. Sections travel to the scripts as canonical JSON, so a stage sees only the part of the config that it uses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mammo.errors import UserError
+from mammo.files import canonical_json
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(_[A-Za-z0-9.-]+)*$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Colour = Literal["red", "green", "dark_red", "blue", "yellow", "magenta", "cyan"]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys, wrong types and later changes are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+# --- images and annotations -------------------------------------------------------------------------------------------
+
+
+class DisplaySettings(Section):
+    """How stored DICOM pixels become the 8-bit image that readers and networks see."""
+
+    window: Literal["voi", "percentile", "minmax"] = Field(
+        "voi",
+        description="voi: the file's own VOI LUT or window, percentile where it has none; percentile: always the robust "
+        "window of the breast; minmax: the stored range (washed out on most films).",
+    )
+    window_index: int = Field(0, ge=0, description="Which window to take where a file offers several.")
+    percentiles: tuple[float, float] = Field(
+        (0.5, 99.8), description="Lower and upper percentile of the breast's pixels (padding and air left out)."
+    )
+    jpeg_quality: int = Field(95, ge=1, le=100, description="Quality of the written grey JPEG.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DisplaySettings:
+        low, high = self.percentiles
+        if not 0 <= low < high <= 100:
+            raise ValueError(f"percentiles must rise within 0..100, found {low}, {high}")
+        return self
+
+
+class OutlineSettings(Section):
+    """Recognition of a lesion outlined in colour in the JPEG beside a DICOM file."""
+
+    colours: tuple[Colour, ...] = Field(("red", "green", "dark_red"), min_length=1, description="Colours that readers used.")
+    min_chroma: int = Field(
+        40, ge=1, le=255, description="Distance from grey (largest minus smallest of R, G, B) from which a pixel is coloured."
+    )
+    close_gap: int = Field(9, ge=0, description="Widest gap of a line, in pixels of the JPEG, that is closed.")
+    min_side: int = Field(12, ge=1, description="Outlines narrower or lower than this, in pixels of the JPEG, are dropped.")
+
+
+class DeliverySettings(Section):
+    """One delivery of an NCC dataset: which archives it came in, and what it holds."""
+
+    group: Literal["abn", "normal"] = Field(description="abn: every film must carry an annotation; normal: none does.")
+    tars: tuple[str, ...] = Field(
+        (), description="Archives in the dataset's tar folder; empty: <delivery>.tar, .tar.gz, .tgz, .tar.bz2 or .tar.xz."
+    )
+    outline: OutlineSettings | None = Field(None, description="Overrides the dataset's outline settings (readers differ).")
+
+
+class PartSettings(Section):
+    """A table data_*.csv of a dataset: which of its images and lesions it takes. Empty lists take all."""
+
+    deliveries: tuple[str, ...] = Field((), description="Deliveries (NCC), or mass_train, calc_test, … (CBIS-DDSM).")
+    groups: tuple[Literal["abn", "normal"], ...] = Field((), description="abn, normal.")
+    lesion_types: tuple[str, ...] = Field(
+        (), description="Lesion types to take, e.g. [mass]. Images that hold only other lesions are left out, not made normals."
+    )
+
+
+class DatasetSettings(Section):
+    """A folder under data_dir: its raw format, how it is cut into work, its tables."""
+
+    format: Literal["cbis-ddsm", "inbreast", "ncc"] = Field(description="The module of mammo/datasets that reads it.")
+    shards: int = Field(8, ge=1, le=64, description="Jobs that share the dataset's films; membership by hash of the name.")
+    patients: str = Field(
+        "", description="Name space of patient ids; empty: the dataset's own. Datasets with the same name share patients."
+    )
+    max_reject_share: Fraction = Field(0.1, description="Stop when a larger share of the dataset's files is rejected.")
+    deliveries: dict[Name, DeliverySettings] = Field(default_factory=dict, description="NCC only.")
+    letters: dict[str, str] = Field(
+        default_factory=dict, description="NCC only: lesion type of each letter in the folder names, e.g. {A: mass}."
+    )
+    outline: OutlineSettings = Field(OutlineSettings(), description="NCC only: how outlines are recognised.")
+    parts: dict[Name, PartSettings] = Field(min_length=1, description="Tables by file stem: data_abn_1 → data_abn_1.csv.")
+
+    @model_validator(mode="after")
+    def _deliveries_fit_the_format(self) -> DatasetSettings:
+        if self.format == "ncc" and not self.deliveries:
+            raise ValueError("an ncc dataset must list its deliveries")
+        if self.format != "ncc" and (self.deliveries or self.letters):
+            raise ValueError(f"deliveries and letters mean nothing for format {self.format}")
+        for part, settings in self.parts.items():
+            if not part.startswith("data"):
+                raise ValueError(f"part '{part}' must begin with 'data', as its file data_*.csv does")
+            unknown = [name for name in settings.deliveries if self.deliveries and name not in self.deliveries]
+            if unknown:
+                raise ValueError(f"part '{part}' names deliveries that the dataset does not have: {', '.join(unknown)}")
+        return self
+
+
+class UnpackSettings(Section):
+    """Limits for archives, which come from outside."""
+
+    max_gb: Positive = Field(500.0, description="Largest unpacked size of one archive, in 10^9 bytes.")
+    max_members: Count = Field(2_000_000, description="Most members of one archive.")
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+class LabelSettings(Section):
+    """Label policy: which class a lesion is for the network."""
+
+    policy: Literal["all_malignant", "by_pathology", "malignant_only"] = Field(
+        "all_malignant",
+        description="all_malignant: every lesion is the class malignant; by_pathology: classes benign and malignant; "
+        "malignant_only: benign lesions are left out (their films stay, as background).",
+    )
+    unknown_pathology: Literal["malignant", "benign", "leave_out"] = Field(
+        "malignant", description="What a lesion without pathology counts as (NCC outlines carry none)."
+    )
+
+
+class ValidationSettings(Section):
+    """The split that chooses epochs and members: by patient."""
+
+    fraction: Fraction = Field(0.1, description="Share of the patients; 0: no validation.")
+    seed: int = Field(1, ge=0, description="Another seed is another split.")
+
+
+class TrainSetSettings(Section):
+    """A merged training table retinanet_train_<name>.csv."""
+
+    tables: tuple[str, ...] = Field(min_length=1, description="<dataset>/<part>, e.g. CBIS-DDSM/data_all.")
+    validation: ValidationSettings = Field(ValidationSettings(), description="Patients kept apart from training.")
+
+
+class TestSetSettings(Section):
+    """A set that is only ever tested on."""
+
+    __test__ = False  # not a pytest class
+    tables: tuple[str, ...] = Field(min_length=1, description="<dataset>/<part>, e.g. NCC/data_abn_1.")
+
+
+# --- the detector -----------------------------------------------------------------------------------------------------
+
+
+class AnchorSettings(Section):
+    """The boxes that the network starts from (keras_retinanet.utils.anchors)."""
+
+    pyramid_levels: tuple[int, ...] = Field((3, 4, 5, 6, 7), description="Levels of the feature pyramid; 3, 4 and 5 always.")
+    sizes: tuple[Positive, ...] = Field((32.0, 64.0, 128.0, 256.0, 512.0), description="Side in network pixels, one a level.")
+    strides: tuple[Count, ...] = Field((8, 16, 32, 64, 128), description="Step in network pixels, one a level.")
+    ratios: tuple[Positive, ...] = Field((0.5, 1.0, 2.0), description="Height over width.")
+    scales: tuple[Positive, ...] = Field((1.0, 2 ** (1 / 3), 2 ** (2 / 3)), description="Factors of each size.")
+    negative_overlap: Fraction = Field(0.4, description="Below this IoU with every lesion an anchor is background.")
+    positive_overlap: Fraction = Field(0.5, description="From this IoU on an anchor is the lesion; between the two: ignored.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> AnchorSettings:
+        if self.negative_overlap > self.positive_overlap:
+            raise ValueError(
+                f"negative_overlap {self.negative_overlap} is above positive_overlap {self.positive_overlap}"
+            )
+        if not len(self.pyramid_levels) == len(self.sizes) == len(self.strides):
+            raise ValueError("pyramid_levels, sizes and strides need one entry for each level")
+        if not {3, 4, 5} <= set(self.pyramid_levels) or not set(self.pyramid_levels) <= {2, 3, 4, 5, 6, 7}:
+            raise ValueError("pyramid_levels must hold 3, 4 and 5, and nothing outside 2..7")
+        if list(self.pyramid_levels) != sorted(set(self.pyramid_levels)):
+            raise ValueError("pyramid_levels must rise")
+        if 7 in self.pyramid_levels and 6 not in self.pyramid_levels:
+            raise ValueError("pyramid level 7 is made from level 6: add 6")
+        if any(stride != 2**level for level, stride in zip(self.pyramid_levels, self.strides, strict=True)):
+            raise ValueError("the stride of pyramid level p is 2^p pixels")
+        return self
+
+
+class ModelSettings(Section):
+    """The network."""
+
+    backbone: str = Field(
+        "resnet50",
+        pattern=r"^(plain|resnet(50|101|152)|vgg(16|19)|densenet(121|169|201)|mobilenet(128|160|192|224)_[0-9.]+)$",
+        description="resnet50|101|152, vgg16|19, densenet121|169|201, mobilenet<128|160|192|224>_<alpha>, or plain (a small "
+        "five-stage network of ours for tests and the demo).",
+    )
+    plain_channels: tuple[Count, ...] = Field(
+        (16, 24, 32, 48, 64), min_length=5, max_length=5, description="plain only: channels of its five stages."
+    )
+    pyramid_features: int = Field(256, ge=8, description="Channels of the feature pyramid.")
+    head_features: int = Field(256, ge=8, description="Channels of the two heads.")
+    prior_probability: Annotated[float, Field(gt=0, lt=1)] = Field(0.01, description="Initial score of every anchor.")
+    freeze_backbone: bool = Field(False, description="Train the pyramid and the heads only.")
+    anchors: AnchorSettings = Field(AnchorSettings(), description="Anchor boxes and what counts as overlap.")
+
+
+class SideSettings(Section):
+    """Size at which the network sees a film: the shorter side becomes min, unless the longer would exceed max."""
+
+    min: int = Field(800, ge=32, description="Shorter side in network pixels.")
+    max: int = Field(1333, ge=32, description="Longer side in network pixels.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> SideSettings:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        return self
+
+
+class AugmentationSettings(Section):
+    """Ranges of the random changes of a training film; [0, 0] and probabilities of 0 switch one off."""
+
+    rotation: tuple[float, float] = Field((-0.1, 0.1), description="Radians.")
+    translation: tuple[float, float] = Field((-0.1, 0.1), description="Share of the side.")
+    shear: tuple[float, float] = Field((-0.1, 0.1), description="Radians.")
+    scaling: tuple[Positive, Positive] = Field((0.9, 1.1), description="Factor.")
+    flip_x: Fraction = Field(0.5, description="Probability of a left-right flip.")
+    flip_y: Fraction = Field(0.5, description="Probability of an upside-down flip.")
+    contrast: tuple[Positive, Positive] = Field((0.9, 1.1), description="Factor about the film's mean.")
+    brightness: tuple[float, float] = Field((-0.1, 0.1), description="Added, as a share of full scale.")
+    noise: Fraction = Field(0.0, description="Standard deviation of added noise, as a share of full scale.")
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> AugmentationSettings:
+        for key in ("rotation", "translation", "shear", "scaling", "contrast", "brightness"):
+            low, high = getattr(self, key)
+            if low > high:
+                raise ValueError(f"{key} must rise, found {low}, {high}")
+        return self
+
+
+class LossSettings(Section):
+    """keras-retinanet's losses."""
+
+    focal_alpha: Fraction = Field(0.25, description="Weight of lesions against background.")
+    focal_gamma: float = Field(2.0, ge=0, description="How much easy anchors are discounted.")
+    smooth_l1_sigma: Positive = Field(3.0, description="Where the box loss turns from square to linear: 1/σ².")
+
+
+class ScheduleSettings(Section):
+    """Learning rate by epoch."""
+
+    kind: Literal["constant", "cosine", "step", "plateau"] = Field(
+        "plateau", description="plateau: times factor after `patience` epochs without a smaller training loss."
+    )
+    warmup_epochs: int = Field(0, ge=0, description="Epochs of linear rise from a tenth.")
+    factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="step and plateau.")
+    step_epochs: Count = Field(10, description="step: epochs between two falls.")
+    patience: Count = Field(2, description="plateau.")
+    over_epochs: int | None = Field(None, ge=1, description="cosine: epochs down to zero; empty: all of them.")
+
+
+class WeightSettings(Section):
+    """Where the weights come from before the first step."""
+
+    source: Literal["imagenet", "none", "file", "snapshot"] = Field("imagenet", description="file: weights by layer name.")
+    path: str = Field("", description="imagenet: a local file, if the machine is offline; file and snapshot: the HDF5 file.")
+
+    @model_validator(mode="after")
+    def _path_where_needed(self) -> WeightSettings:
+        if self.source in ("file", "snapshot") and not self.path:
+            raise ValueError(f"weights.path is needed for source {self.source}")
+        return self
+
+
+class TrainSettings(Section):
+    """Optimisation."""
+
+    epochs: Count = Field(50, description="Passes; one snapshot each.")
+    steps: int | Literal["auto"] = Field("auto", description="Batches an epoch; auto: one pass over the films.")
+    batch_size: Count = Field(1, description="Films a step.")
+    learning_rate: Positive = Field(1e-5, description="Adam's, at the start of the schedule.")
+    schedule: ScheduleSettings = Field(ScheduleSettings(), description="How it changes.")
+    clip_norm: Positive = Field(0.001, description="Largest norm of each gradient.")
+    group_by: Literal["ratio", "random", "none"] = Field(
+        "ratio", description="ratio: films of like shape share a batch; random: shuffled each epoch; none: in order."
+    )
+    seed: int = Field(0, ge=0, description="Initial weights, order of films, augmentation.")
+
+    @model_validator(mode="after")
+    def _steps_positive(self) -> TrainSettings:
+        if self.steps != "auto" and self.steps < 1:
+            raise ValueError(f"steps must be at least 1 or auto, found {self.steps}")
+        return self
+
+
+class DetectSettings(Section):
+    """What is stored of a snapshot's look at a film. Thresholds of metrics come later and cost no second look."""
+
+    score_floor: Fraction = Field(0.01, description="Boxes below are not stored.")
+    max_detections: Count = Field(300, description="Most boxes an image.")
+    nms_threshold: Fraction = Field(0.5, description="IoU above which the weaker of two boxes of one network is dropped.")
+
+
+class ExperimentSettings(Section):
+    """One training: a train set, a network, a way to train it."""
+
+    train_set: Name = Field(description="One of train_sets.")
+    test_sets: tuple[Name, ...] = Field((), description="Test sets on which all_snapshots.csv wants every snapshot; empty: all.")
+    model: ModelSettings = Field(ModelSettings(), description="The network.")
+    weights: WeightSettings = Field(WeightSettings(), description="Initial weights.")
+    sides: SideSettings = Field(SideSettings(), description="Image sides.")
+    augmentation: AugmentationSettings = Field(AugmentationSettings(), description="Random changes while training.")
+    losses: LossSettings = Field(LossSettings(), description="Losses.")
+    train: TrainSettings = Field(TrainSettings(), description="Optimisation.")
+    detect: DetectSettings = Field(DetectSettings(), description="Stored detections.")
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+HitRule = Literal["lesion_centre_in_detection", "detection_centre_in_lesion", "iou_0.1", "iou_0.2", "iou_0.5"]
+
+
+class EvaluationSettings(Section):
+    """How figures are computed from stored detections."""
+
+    score_threshold: Fraction = Field(0.1, description="The team's protocol: detections from this score on count.")
+    hit_rule: HitRule = Field(
+        "lesion_centre_in_detection", description="The team's protocol: what hits a lesion (sensitivity, lesions_hit)."
+    )
+    froc_hit_rule: HitRule = Field("detection_centre_in_lesion", description="What hits a lesion in FROC (sens_at_*).")
+
+
+class FusionSettings(Section):
+    """How detections of several snapshots become one set."""
+
+    method: Literal["wbf", "nms"] = Field("wbf", description="wbf: weighted boxes fusion; nms: pooled, best box kept.")
+    iou: Fraction = Field(0.5, description="Overlap from which two boxes are one finding.")
+    score_floor: Fraction = Field(0.01, description="Boxes of members below are not fused.")
+
+
+class MemberSettings(Section):
+    """Who belongs to an ensemble: named snapshots, or the best on the validation set."""
+
+    names: tuple[str, ...] = Field((), description="<experiment>_<NN>, e.g. resnet50-ncc_17.")
+    best: int | None = Field(None, ge=1, description="Take the best so many snapshots of `experiments`.")
+    per_experiment: bool = Field(False, description="The best so many of each experiment, not of all together.")
+    experiments: tuple[Name, ...] = Field((), description="Where to look; empty: all.")
+    metric: Literal["froc_mean", "sensitivity", "ap50", "sens_at_1"] = Field("froc_mean", description="On validation.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> MemberSettings:
+        if bool(self.names) == (self.best is not None):
+            raise ValueError("members needs either names or best")
+        return self
+
+
+class EnsembleSettings(Section):
+    """One ensemble; its rows stand in results/ensemble_<test set>.csv."""
+
+    members: MemberSettings = Field(description="Who belongs to it.")
+    test_sets: tuple[Name, ...] = Field((), description="Where it is tested; empty: all test sets.")
+    fusion: FusionSettings = Field(FusionSettings(), description="How detections are fused.")
+
+
+class ReportSettings(Section):
+    """Pictures."""
+
+    overlays: int = Field(40, ge=0, description="Films drawn for each ensemble and test set; those with lesions first.")
+    overlay_score: Fraction = Field(0.1, description="Detections below are not drawn.")
+    overlay_side: int = Field(1024, ge=128, description="Longer side of an overlay, in pixels.")
+
+
+class Config(Section):
+    """The whole of config.yaml."""
+
+    data_dir: str = Field("data", description="Folder of the datasets; absolute, or relative to the working folder.")
+    unpack: UnpackSettings = Field(UnpackSettings(), description="Limits for archives.")
+    display: DisplaySettings = Field(DisplaySettings(), description="The display image.")
+    labels: LabelSettings = Field(LabelSettings(), description="Label policy.")
+    datasets: dict[Name, DatasetSettings] = Field(min_length=1, description="By folder name under data_dir.")
+    train_sets: dict[Name, TrainSetSettings] = Field(default_factory=dict, description="Merged training tables.")
+    test_sets: dict[Name, TestSetSettings] = Field(default_factory=dict, description="Test sets.")
+    experiments: dict[Name, ExperimentSettings] = Field(default_factory=dict, description="Trainings.")
+    evaluation: EvaluationSettings = Field(EvaluationSettings(), description="Figures.")
+    ensembles: dict[Name, EnsembleSettings] = Field(default_factory=dict, description="Ensembles.")
+    report: ReportSettings = Field(ReportSettings(), description="Pictures.")
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def load_config(path: Path | str) -> Config:
+    """Read and check a YAML config file. Raises `UserError` with one line for each fault, naming the key."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a readable YAML file: {error}") from error
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: Any, origin: str = "config.yaml") -> Config:
+    """Check a config as read from YAML. `origin` names it in errors. Raises `UserError`."""
+    if not isinstance(raw, dict):
+        raise UserError(f"{origin}: a config is a mapping of keys, found {type(raw).__name__}")
+    try:
+        config = Config.model_validate(_tuples(raw))
+    except ValidationError as error:
+        raise UserError("\n".join(f"{origin}: {line}" for line in _lines(error))) from error
+    faults = list(_broken_references(config))
+    if faults:
+        raise UserError("\n".join(f"{origin}: {fault}" for fault in faults))
+    return config
+
+
+Settings = TypeVar("Settings", bound=Section)
+
+
+def parse_section(model: type[Settings], text: str) -> Settings:
+    """Read a section that came as JSON on a command line. Raises `UserError` naming the key."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise UserError("; ".join(_lines(error))) from error
+
+
+def section_json(*sections: Section | dict[str, Any] | str | int | None) -> str:
+    """Canonical JSON of one section, or of several as a list: the form in which rules hand settings to scripts."""
+    plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in sections]
+    return canonical_json(plain[0] if len(plain) == 1 else plain)
+
+
+def _tuples(value: Any) -> Any:
+    """YAML knows lists only; strict models want tuples. Integers are welcome where YAML wrote 1 for 1.0."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _lines(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_url=False):
+        key = ".".join(str(part) for part in fault["loc"]) or "(top)"
+        message = re.sub(r"^Value error, ", "", fault["msg"])
+        if fault["type"] == "extra_forbidden":
+            message = "unknown key; see config.yaml and schemas/config.schema.json for those that exist"
+        elif fault["type"] == "missing":
+            message = "is missing"
+        elif fault["type"] != "value_error":
+            message = f"{message}, found {fault['input']!r}"
+        yield f"{key}: {message}"
+
+
+def _broken_references(config: Config) -> Iterator[str]:
+    """Names that point to nothing, and names that would collide."""
+    for kind, sets in (("train_sets", config.train_sets), ("test_sets", config.test_sets)):
+        for name, settings in sets.items():
+            for table in settings.tables:
+                dataset, _, part = table.partition("/")
+                if dataset not in config.datasets:
+                    yield f"{kind}.{name}.tables: '{table}' names no dataset; there are {', '.join(config.datasets)}"
+                elif part not in config.datasets[dataset].parts:
+                    parts = ", ".join(config.datasets[dataset].parts)
+                    yield f"{kind}.{name}.tables: '{table}' names no part of {dataset}; there are {parts}"
+            if len(set(settings.tables)) < len(settings.tables):
+                yield f"{kind}.{name}.tables: a table stands twice"
+    if "validation" in config.test_sets:
+        yield "test_sets.validation: the name is taken by each experiment's own validation set"
+    for name, experiment in config.experiments.items():
+        if re.search(r"_\d+$", name):
+            yield f"experiments.{name}: a name may not end in _<number>, which marks a snapshot's epoch"
+        if experiment.train_set not in config.train_sets:
+            yield f"experiments.{name}.train_set: '{experiment.train_set}' is no train set; there are " + ", ".join(
+                config.train_sets
+            )
+        yield from _unknown(f"experiments.{name}.test_sets", experiment.test_sets, config.test_sets)
+    for name, ensemble in config.ensembles.items():
+        yield from _unknown(f"ensembles.{name}.test_sets", ensemble.test_sets, config.test_sets)
+        yield from _unknown(f"ensembles.{name}.members.experiments", ensemble.members.experiments, config.experiments)
+        yield from _broken_members(config, name, ensemble.members)
+
+
+def _broken_members(config: Config, ensemble: str, members: MemberSettings) -> Iterator[str]:
+    key = f"ensembles.{ensemble}.members"
+    for member in members.names:
+        experiment, _, epoch = member.rpartition("_")
+        if experiment not in config.experiments or not epoch.isdigit():
+            yield f"{key}.names: '{member}' is no <experiment>_<NN>; experiments are {', '.join(config.experiments)}"
+        elif not 1 <= int(epoch) <= config.experiments[experiment].train.epochs:
+            yield f"{key}.names: '{member}': {experiment} has {config.experiments[experiment].train.epochs} epochs"
+    if members.best is None:
+        return
+    for experiment in members.experiments or config.experiments:
+        settings = config.experiments.get(experiment)
+        if settings and config.train_sets.get(settings.train_set) and (
+            config.train_sets[settings.train_set].validation.fraction == 0
+        ):
+            yield f"{key}.best: {experiment} has no validation set to choose on (its validation.fraction is 0)"
+
+
+def _unknown(key: str, names: tuple[str, ...], known: dict[str, Any]) -> Iterator[str]:
+    for name in names:
+        if name not in known:
+            yield f"{key}: '{name}' does not exist; there are {', '.join(known)}"

@@ -1,0 +1,80 @@
+"""Reading and writing of tables with a header, each row held against its model."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+from pydantic import ValidationError
+
+from mammo.errors import UserError
+from mammo.files import atomic_path
+from mammo.tables.records import Row
+
+RowType = TypeVar("RowType", bound=Row)
+
+
+def columns(model: type[Row]) -> list[str]:
+    """Column names of a table, in order."""
+    return list(model.model_fields)
+
+
+def read_table(path: Path | str, model: type[RowType]) -> list[RowType]:
+    """Read a CSV table. Raises `UserError` naming the file, the line, the column and the value."""
+    path = Path(path)
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            missing = [name for name in columns(model) if name not in (reader.fieldnames or [])]
+            if missing:
+                raise UserError(
+                    f"{path}: a table of {model.__name__} rows needs the columns {', '.join(columns(model))}; "
+                    f"missing: {', '.join(missing)}"
+                )
+            return [_row(path, reader.line_num, record, model) for record in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as a CSV table: {error}") from error
+
+
+def _row(path: Path, line: int, record: dict[str, str], model: type[RowType]) -> RowType:
+    try:
+        return model.model_validate({key: _cell(model, key, value) for key, value in record.items()})
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        column = ".".join(str(part) for part in fault["loc"]) or "row"
+        raise UserError(f"{path}, line {line}, {column}: {fault['msg']}, found {fault['input']!r}") from error
+
+
+def _cell(model: type[Row], column: str, value: str) -> str | None:
+    """An empty cell is None where the column may be missing a figure, and the empty text elsewhere."""
+    field = model.model_fields.get(column)
+    return None if value == "" and field is not None and type(None) in _union(field.annotation) else value
+
+
+def _union(annotation: object) -> tuple[object, ...]:
+    return getattr(annotation, "__args__", ())
+
+
+def write_table(path: Path | str, model: type[RowType], rows: Iterable[RowType]) -> None:
+    """Write rows as CSV with LF line ends, whole or not at all. Floats are written so that they read back equal."""
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns(model))
+        writer.writerows([_text(value) for value in vars(row).values()] for row in rows)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)
+
+
+def read_frame(path: Path | str, model: type[Row]) -> pd.DataFrame:
+    """The same as `read_table`, as a frame with the model's columns (also when there is no row)."""
+    rows = read_table(path, model)
+    return pd.DataFrame([vars(row) for row in rows], columns=columns(model))
