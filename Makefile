@@ -1,0 +1,73 @@
+# The commands of this project. Each makes the environment that it needs, the first time and whenever a lock changed.
+# PYTHON=path/to/python chooses the interpreter the environment is made with.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format bench gpu lock clean distclean environment test-environment
+
+# A user's settings for other Pythons must not reach this one. Without bytecode Snakemake takes 5 to 9 s to start.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDONTWRITEBYTECODE SNAKEMAKE_PROFILE
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHON
+
+PY := .venv/bin/python
+SNAKEMAKE := $(PY) -m snakemake
+UV_VERSION := 0.13.9
+
+help:  ## Say what each command does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+# The demo and the tests run on the CPU, also beside a GPU: only there are two runs identical to the byte.
+# A lock that a killed run left behind is released, once no process of that run is alive any more.
+demo: export CUDA_VISIBLE_DEVICES :=
+demo: environment  ## The whole workflow on synthetic deliveries, from raw files to results, on the CPU
+	@mkdir -p demo
+	@exec 9> demo/.running; \
+	if ! flock --nonblock 9; then echo "error: another demo, or a job it left behind, is still running here" >&2; exit 1; fi; \
+	$(PY) scripts/make_phantoms.py --config profiles/demo/phantoms.yaml --out demo/data; \
+	if [ -n "$$(ls -A demo/.snakemake/locks 2>/dev/null)" ]; then $(SNAKEMAKE) --profile profiles/demo --unlock; fi; \
+	$(SNAKEMAKE) --profile profiles/demo; \
+	$(PY) scripts/show_results.py demo/results
+
+test: export CUDA_VISIBLE_DEVICES :=
+test: test-environment  ## All tests; ARGS="-k word" for some
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: test-environment  ## Style of Python and Snakemake code
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m snakefmt --check Snakefile rules
+	@$(SNAKEMAKE) --lint
+
+format: test-environment  ## Put Python and Snakemake code into shape
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+	@$(PY) -m snakefmt Snakefile rules
+
+bench: environment  ## Every comparison of benchmarks/, into benchmarks/results.json
+	@$(PY) benchmarks/run.py
+
+gpu:  ## An environment with TensorFlow's CUDA wheels in .venv-gpu (several GB)
+	@bash envs/setup.sh .venv-gpu gpu.lock
+	@TF_CPP_MIN_LOG_LEVEL=2 .venv-gpu/bin/python -c "import tensorflow as tf; n = len(tf.config.list_physical_devices('GPU')); print(f'TensorFlow {tf.__version__} sees {n} GPU(s).')"
+	@echo "Next: source .venv-gpu/bin/activate && snakemake --profile profiles/gpu results/ensemble_abn.csv"
+
+lock:  ## Make the locks and conda files of envs/ anew; UPGRADE=1 moves to the newest releases
+	@[ -x .venv-lock/bin/uv ] || { $${PYTHON:-python3} -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv==$(UV_VERSION); }
+	@UV="$(CURDIR)/.venv-lock/bin/uv" bash envs/lock.sh $(if $(UPGRADE),--upgrade)
+
+clean:  ## Remove what the demo, the tests and the benchmarks made
+	rm -rf demo benchmarks/results.json build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
+
+distclean: clean  ## The same, and the environments
+	rm -rf .venv .venv-gpu .venv-lock
+
+environment:
+	@bash envs/setup.sh .venv requirements.lock
+
+test-environment:
+	@bash envs/setup.sh .venv requirements.lock develop.lock

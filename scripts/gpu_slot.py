@@ -1,0 +1,34 @@
+"""Run a command that needs a GPU with one GPU of its own: `gpu_slot.py -- python train.py …`.
+
+Waits while all GPUs are taken by other jobs of this user. Without a GPU, or with one that Slurm has assigned already,
+the command just runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from mammo.detector.devices import environment_with_device
+from mammo.errors import UserError, run_main
+
+
+def main() -> None:
+    """Take a GPU, then become the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", nargs="+", help="the command and its arguments, after --")
+    command = parser.parse_args().command
+    environment = environment_with_device(
+        os.environ, say=lambda text: print(f"gpu_slot: {text}", file=sys.stderr, flush=True)
+    )
+    try:
+        os.execvpe(command[0], command, environment)
+    except OSError as error:
+        raise UserError(f"the command {command[0]!r} cannot be run: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    run_main(main)
