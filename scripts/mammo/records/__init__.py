@@ -1,0 +1,1 @@
+"""Provenance: fingerprints of code and data, the identity of a run."""

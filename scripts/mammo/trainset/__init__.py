@@ -1,0 +1,1 @@
+"""From the datasets' tables to what a network is trained and tested on: label policy, merging, patient-level splits, checks."""
