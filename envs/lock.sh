@@ -17,8 +17,8 @@ command -v "$UV" >/dev/null || { echo "envs/lock.sh: uv is missing; 'make lock' 
 
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
-echo "tensorflow ; sys_platform == 'never'" > "$work/no-tensorflow"
-echo "opencv-python ; sys_platform == 'never'" > "$work/no-opencv"
+echo tensorflow > "$work/no-tensorflow"
+echo opencv-python > "$work/no-opencv"
 echo "tensorflow-cpu==$TENSORFLOW" > "$work/cpu.in"
 echo "tensorflow[and-cuda]==$TENSORFLOW" > "$work/gpu.in"
 
@@ -35,16 +35,16 @@ lock() {  # lock NAME.lock "what it is" compile-options...
     mv -- "$target.new" "$target"
 }
 lock requirements.lock "Everything the workflow runs with, on any computer" "$@" \
-    --overrides "$work/no-tensorflow" --overrides "$work/no-opencv" "${everything[@]}" "$work/cpu.in"
+    --excludes "$work/no-tensorflow" --excludes "$work/no-opencv" "${everything[@]}" "$work/cpu.in"
 lock build.lock "What keras-retinanet and keras-resnet are built with; installed first" -c requirements.lock build.in
 lock develop.lock "Tests, lint and format; installed on top of requirements.lock" "$@" -c requirements.lock develop.in
 lock gpu.lock "As requirements.lock, with TensorFlow's CUDA wheels" "$@" -c requirements.lock \
-    --overrides "$work/no-opencv" "${everything[@]}" "$work/gpu.in"
+    --excludes "$work/no-opencv" "${everything[@]}" "$work/gpu.in"
 
 # A conda file for each kind of work: conda brings Python, pip the pins of the lock.
 pins() {  # pins LOCK compile-options...: name==version lines for Python 3.11 on Linux
     local lock=$1; shift
-    compile --python-platform x86_64-manylinux_2_28 -c "$lock" --overrides "$work/no-opencv" "$@" -o "$work/pins"
+    compile --python-platform x86_64-manylinux_2_28 -c "$lock" --excludes "$work/no-opencv" "$@" -o "$work/pins"
     grep -E '^[A-Za-z0-9._-]+==' "$work/pins" | sort
     rm -- "$work/pins"
 }

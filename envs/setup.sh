@@ -11,7 +11,7 @@ cd -- "$(dirname -- "$0")/.."
 venv=$1; shift
 locks=("$@")
 
-outer_path=$PATH
+outer_path=$(printf %s "$PATH" | tr ':' '\n' | grep -vxF -- "$PWD/$venv/bin" | paste -sd ':')
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
 
@@ -79,7 +79,7 @@ compiler_for() {
 # The interpreter to make the environment with: never one of the environment that is to be removed, which may be active.
 find_python() {
     local candidate problem first_problem=""
-    local PATH; PATH=$(printf %s "$outer_path" | tr ':' '\n' | grep -vxF -- "$PWD/$venv/bin" | paste -sd ':')
+    local -x PATH=$outer_path
     for candidate in ${PYTHON:+"$PYTHON"} $([ -n "${PYTHON:-}" ] || echo python3.11 python3.12 python3.13 python3 python); do
         command -v "$candidate" >/dev/null || continue
         problem=$(shortcoming_of "$candidate")
