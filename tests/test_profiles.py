@@ -25,10 +25,10 @@ rule all:
 
 rule train:
     output: "done/{n}"
-    params: python=sys.executable
+    params: python=sys.executable, slot=SLOT
     resources: gpu=1
     shell:
-        "{params.python:q} SLOT -- sh -c 'echo start $CUDA_VISIBLE_DEVICES >> ../events; sleep 0.8; "
+        "{params.python:q} {params.slot:q} -- sh -c 'echo start $CUDA_VISIBLE_DEVICES >> ../events; sleep 0.8; "
         "echo end $CUDA_VISIBLE_DEVICES >> ../events' && touch {output}"
 """
 TRAIN_AND_DETECT = """
@@ -121,7 +121,9 @@ def events_of_three_trainings(workflow: Path, *arguments: str, gpus: int) -> lis
     lines = "".join(f"GPU {n}: Fake (UUID: GPU-{n})\n" for n in range(gpus))
     (programs / "nvidia-smi").write_text(f"#!/bin/sh\ncat <<'END'\n{lines}END\n")
     (programs / "nvidia-smi").chmod(0o755)
-    (workflow / "Snakefile").write_text(TRAININGS.replace("SLOT", f"{ROOT / 'scripts' / 'gpu_slot.py'}"))
+    (workflow / "Snakefile").write_text(
+        TRAININGS.replace("SLOT", repr(str(ROOT / "scripts" / "gpu_slot.py")))
+    )
     snakemake(
         workflow,
         *arguments,
