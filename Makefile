@@ -21,16 +21,9 @@ help:  ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 # The demo and the tests run on the CPU, also beside a GPU: only there are two runs identical to the byte.
-# A lock that a killed run left behind is released, once no process of that run is alive any more.
 demo: export CUDA_VISIBLE_DEVICES :=
 demo: environment  ## The whole workflow on synthetic deliveries, from raw files to results, on the CPU
-	@mkdir -p demo
-	@exec 9> demo/.running; \
-	if ! flock --nonblock 9; then echo "error: another demo, or a job it left behind, is still running here" >&2; exit 1; fi; \
-	$(PY) scripts/make_phantoms.py --config profiles/demo/phantoms.yaml --out demo/data; \
-	if [ -n "$$(ls -A demo/.snakemake/locks 2>/dev/null)" ]; then $(SNAKEMAKE) --profile profiles/demo --unlock; fi; \
-	$(SNAKEMAKE) --profile profiles/demo; \
-	$(PY) scripts/show_results.py demo/results
+	@bash profiles/demo/run.sh
 
 test: export CUDA_VISIBLE_DEVICES :=
 test: test-environment  ## All tests; ARGS="-k word" for some
