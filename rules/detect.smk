@@ -1,0 +1,29 @@
+# Detections are artifacts: a snapshot meets an image once.
+
+
+rule detect:
+    """Detect with one snapshot on one test set, or on the experiment's validation set."""
+    input:
+        unpack(merged_set),
+        snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.experiment, wildcards.epoch),
+        classes=f"{DATA}/{CLASS_TABLE}",
+    output:
+        table="results/detections/{experiment}_{epoch}/{looked_at}.csv",
+    log:
+        "logs/detect/{experiment}_{epoch}_{looked_at}.log",
+    benchmark:
+        "logs/detect/{experiment}_{epoch}_{looked_at}.jsonl"
+    conda:
+        "../envs/detector.yaml"
+    resources:
+        gpu=1,
+        mem_mb=4000,
+    params:
+        settings=lambda wildcards: PLAN.detection_settings(wildcards.experiment),
+        code=code("detect.py"),
+    message:
+        "Detect with {wildcards.experiment}_{wildcards.epoch} on {wildcards.looked_at}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/gpu_slot.py -- {PYTHON:q} {SCRIPTS:q}/detect.py --snapshot {input.snapshot:q}"
+        " --images {input.images:q} --classes {input.classes:q} --settings {params.settings:q}"
+        " --out {output.table:q} > {log:q} 2>&1"

@@ -1,0 +1,132 @@
+# Ensembles: members chosen on validation, detections fused, a row for each member and one for the ensemble.
+
+
+# A checkpoint, so that only chosen members look at the test sets for an ensemble's sake.
+checkpoint members:
+    """Name the members of an ensemble: as configured, or the best on validation. Test sets never choose anything."""
+    input:
+        candidates=lambda wildcards: expand(
+            "results/validation/{snapshot}.csv", snapshot=PLAN.candidates(wildcards.ensemble)
+        ),
+    output:
+        table="results/ensembles/{ensemble}/members.csv",
+    log:
+        "logs/members/{ensemble}.log",
+    benchmark:
+        "logs/members/{ensemble}.jsonl"
+    conda:
+        "../envs/reporting.yaml"
+    params:
+        settings=lambda wildcards: settings(CONFIG.ensembles[wildcards.ensemble].members),
+        code=code("members.py"),
+    message:
+        "Choose the members of {wildcards.ensemble}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/members.py --settings {params.settings:q} --candidates {input.candidates:q}"
+        " --out {output.table:q} > {log:q} 2>&1"
+
+
+def member_detections(wildcards):
+    """Input function: what each member of the ensemble found on the test set, once the members are known."""
+    chosen = checkpoints.members.get(ensemble=wildcards.ensemble).output.table
+    return [f"results/detections/{name}/{wildcards.test_set}.csv" for name in PLAN.members(chosen)]
+
+
+rule ensemble:
+    """Fuse the members' detections on a test set; a row for each member, the ensemble's last."""
+    input:
+        detections=member_detections,
+        sets=lambda wildcards: merged_test_set(wildcards.test_set),
+    output:
+        detections="results/ensembles/{ensemble}/{test_set}.detections.csv",
+        table="results/ensembles/{ensemble}/{test_set}.csv",
+    log:
+        "logs/ensemble/{ensemble}_{test_set}.log",
+    benchmark:
+        "logs/ensemble/{ensemble}_{test_set}.jsonl"
+    conda:
+        "../envs/reporting.yaml"
+    params:
+        fusion=lambda wildcards: settings(CONFIG.ensembles[wildcards.ensemble].fusion),
+        evaluation=settings(CONFIG.evaluation),
+        code=code("ensemble.py"),
+    message:
+        "Fuse {wildcards.ensemble} on {wildcards.test_set}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/ensemble.py --name {wildcards.ensemble:q} --test-set {wildcards.test_set:q}"
+        " --images {input.sets[0]:q} --lesions {input.sets[1]:q} --members {input.detections:q}"
+        " --fusion {params.fusion:q} --evaluation {params.evaluation:q} --code {params.code:q}"
+        " --out-detections {output.detections:q} --out-table {output.table:q} > {log:q} 2>&1"
+
+
+rule ensemble_table:
+    """All ensembles on one test set: the team's table."""
+    input:
+        tables=lambda wildcards: expand(
+            "results/ensembles/{ensemble}/{test_set}.csv",
+            ensemble=ensembles_on(wildcards.test_set),
+            test_set=wildcards.test_set,
+        ),
+    output:
+        table="results/ensemble_{test_set}.csv",
+    log:
+        "logs/ensemble_table/{test_set}.log",
+    benchmark:
+        "logs/ensemble_table/{test_set}.jsonl"
+    conda:
+        "../envs/reporting.yaml"
+    params:
+        code=code("collect.py"),
+    message:
+        "Table of the ensembles on {wildcards.test_set}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/collect.py --out {output.table:q} {input.tables:q} > {log:q} 2>&1"
+
+
+rule overlays:
+    """Draw lesions and the ensemble's detections on the films of a test set."""
+    input:
+        sets=lambda wildcards: merged_test_set(wildcards.test_set),
+        detections="results/ensembles/{ensemble}/{test_set}.detections.csv",
+    output:
+        folder=directory("results/overlays/{ensemble}/{test_set}"),
+    log:
+        "logs/overlays/{ensemble}_{test_set}.log",
+    benchmark:
+        "logs/overlays/{ensemble}_{test_set}.jsonl"
+    conda:
+        "../envs/reporting.yaml"
+    params:
+        settings=settings(CONFIG.report),
+        code=code("overlays.py"),
+    message:
+        "Draw {wildcards.ensemble} on {wildcards.test_set}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/overlays.py --images {input.sets[0]:q} --lesions {input.sets[1]:q}"
+        " --detections {input.detections:q} --settings {params.settings:q} --out {output.folder:q} > {log:q} 2>&1"
+
+
+rule froc:
+    """Draw the FROC curves of an ensemble and of its members on a test set."""
+    input:
+        members=member_detections,
+        sets=lambda wildcards: merged_test_set(wildcards.test_set),
+        ensemble="results/ensembles/{ensemble}/{test_set}.detections.csv",
+    output:
+        png="results/froc/{ensemble}_{test_set}.png",
+        svg="results/froc/{ensemble}_{test_set}.svg",
+    log:
+        "logs/froc/{ensemble}_{test_set}.log",
+    benchmark:
+        "logs/froc/{ensemble}_{test_set}.jsonl"
+    conda:
+        "../envs/reporting.yaml"
+    params:
+        settings=settings(CONFIG.evaluation),
+        code=code("froc.py"),
+    message:
+        "Draw the FROC curve of {wildcards.ensemble} on {wildcards.test_set}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/froc.py --images {input.sets[0]:q} --lesions {input.sets[1]:q}"
+        " --members {input.members:q} --name {wildcards.ensemble:q} --ensemble {input.ensemble:q}"
+        " --settings {params.settings:q} --out-png {output.png:q} --out-svg {output.svg:q} > {log:q} 2>&1"

@@ -1,0 +1,61 @@
+# Films and annotations, shard by shard.
+
+
+def shard_list(wildcards):
+    """The films of one shard, once the index is known."""
+    return f"{checkpoints.index.get(dataset=wildcards.dataset).output.folder}/shard_{wildcards.shard}.jsonl"
+
+
+rule decode:
+    """Decode the films of a shard to 8-bit grey JPEG."""
+    input:
+        shard=shard_list,
+    output:
+        images=directory(f"{DATA}/{{dataset}}/{{images}}/{{shard}}"),
+        table=f"{DATA}/{{dataset}}/work/{{images}}/images_{{shard}}.csv",
+        rejects=f"{DATA}/{{dataset}}/work/{{images}}/rejects_{{shard}}.csv",
+    log:
+        "logs/decode/{dataset}_{images}_{shard}.log",
+    benchmark:
+        "logs/decode/{dataset}_{images}_{shard}.jsonl"
+    conda:
+        "../envs/imaging.yaml"
+    resources:
+        mem_mb=1500,
+    params:
+        settings=settings(CONFIG.display),
+        data=DATA,
+        root=f"{DATA}/{{dataset}}",
+        code=code("decode.py"),
+    message:
+        "Decode shard {wildcards.shard} of {wildcards.dataset}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/decode.py --shard {input.shard:q} --data {params.data:q} --root {params.root:q}"
+        " --images {output.images:q} --table {output.table:q} --rejects {output.rejects:q}"
+        " --settings {params.settings:q} > {log:q} 2>&1"
+
+
+rule annotate:
+    """Recognise the lesions of a shard's films; boxes in native pixels."""
+    input:
+        shard=shard_list,
+    output:
+        table=f"{DATA}/{{dataset}}/work/annotations/lesions_{{shard}}.csv",
+        rejects=f"{DATA}/{{dataset}}/work/annotations/rejects_{{shard}}.csv",
+    log:
+        "logs/annotate/{dataset}_{shard}.log",
+    benchmark:
+        "logs/annotate/{dataset}_{shard}.jsonl"
+    conda:
+        "../envs/imaging.yaml"
+    resources:
+        mem_mb=1500,
+    params:
+        settings=lambda wildcards: PLAN.annotation_settings(wildcards.dataset),
+        data=DATA,
+        code=code("annotate.py"),
+    message:
+        "Annotate shard {wildcards.shard} of {wildcards.dataset}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/annotate.py --shard {input.shard:q} --data {params.data:q} --table {output.table:q}"
+        " --rejects {output.rejects:q} --settings {params.settings:q} > {log:q} 2>&1"

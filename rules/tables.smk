@@ -1,0 +1,99 @@
+# The tables of a dataset and of its parts.
+
+
+def of_all_shards(pattern):
+    """Input function: a file of every shard of a dataset."""
+    return lambda wildcards: [
+        pattern.format(
+            root=f"{DATA}/{wildcards.dataset}", images=PLAN.image_folder(wildcards.dataset), shard=shard
+        )
+        for shard in PLAN.shards(wildcards.dataset)
+    ]
+
+
+def index_rejects(wildcards):
+    """Files that the index already refused."""
+    return f"{checkpoints.index.get(dataset=wildcards.dataset).output.folder}/rejects.csv"
+
+
+rule tabulate:
+    """Join a dataset's shards: images, lesions, and a row for every file that was not used."""
+    input:
+        images=of_all_shards("{root}/work/{images}/images_{shard}.csv"),
+        lesions=of_all_shards("{root}/work/annotations/lesions_{shard}.csv"),
+        decode_rejects=of_all_shards("{root}/work/{images}/rejects_{shard}.csv"),
+        annotate_rejects=of_all_shards("{root}/work/annotations/rejects_{shard}.csv"),
+        index_rejects=index_rejects,
+    output:
+        images=f"{DATA}/{{dataset}}/images.csv",
+        lesions=f"{DATA}/{{dataset}}/lesions.csv",
+        rejects=f"{DATA}/{{dataset}}/rejects.csv",
+    log:
+        "logs/tabulate/{dataset}.log",
+    benchmark:
+        "logs/tabulate/{dataset}.jsonl"
+    conda:
+        "../envs/imaging.yaml"
+    params:
+        share=lambda wildcards: CONFIG.datasets[wildcards.dataset].max_reject_share,
+        code=code("tabulate.py"),
+    message:
+        "Tabulate {wildcards.dataset}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/tabulate.py --dataset {wildcards.dataset:q} --images {input.images:q}"
+        " --lesions {input.lesions:q}"
+        " --rejects {input.index_rejects:q} {input.decode_rejects:q} {input.annotate_rejects:q}"
+        " --out-images {output.images:q} --out-lesions {output.lesions:q} --out-rejects {output.rejects:q}"
+        " --max-reject-share {params.share} > {log:q} 2>&1"
+
+
+rule part:
+    """Take a part of a dataset, in keras-retinanet's format and with its images and lesions beside it."""
+    input:
+        images=f"{DATA}/{{dataset}}/images.csv",
+        lesions=f"{DATA}/{{dataset}}/lesions.csv",
+    output:
+        table=f"{DATA}/{{dataset}}/{{part}}.csv",
+        images=f"{DATA}/{{dataset}}/{{part}}.images.csv",
+        lesions=f"{DATA}/{{dataset}}/{{part}}.lesions.csv",
+    log:
+        "logs/part/{dataset}_{part}.log",
+    benchmark:
+        "logs/part/{dataset}_{part}.jsonl"
+    conda:
+        "../envs/imaging.yaml"
+    params:
+        part=lambda wildcards: settings(CONFIG.datasets[wildcards.dataset].parts[wildcards.part]),
+        labels=settings(CONFIG.labels),
+        code=code("part.py"),
+    message:
+        "Table {wildcards.part} of {wildcards.dataset}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/part.py --images {input.images:q} --lesions {input.lesions:q} --part {params.part:q}"
+        " --labels {params.labels:q} --out {output.table:q} > {log:q} 2>&1"
+
+
+rule classes:
+    """The class table of the label policy."""
+    output:
+        table=f"{DATA}/{CLASS_TABLE}",
+    log:
+        "logs/classes.log",
+    benchmark:
+        "logs/classes.jsonl"
+    conda:
+        "../envs/imaging.yaml"
+    params:
+        labels=settings(CONFIG.labels),
+        code=code("classes.py"),
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/classes.py --labels {params.labels:q} --out {output.table:q} > {log:q} 2>&1"
+
+
+use rule classes as dataset_classes with:
+    output:
+        table=f"{DATA}/{{dataset}}/{CLASS_TABLE}",
+    log:
+        "logs/classes/{dataset}.log",
+    benchmark:
+        "logs/classes/{dataset}.jsonl"

@@ -1,0 +1,79 @@
+# Merged sets. Checkpoints: what is days of GPU time away from them is spared when they come out the same. Their
+# images.csv carries the digest of every film, so that "the same" means the same pixels.
+
+
+checkpoint train_set:
+    """Merge tables into a train set, keep validation patients apart, refuse patients that a test set holds."""
+    input:
+        tables=lambda wildcards: PLAN.tables(CONFIG.train_sets[wildcards.train_set].tables),
+        tests=lambda wildcards: PLAN.test_tables_of(wildcards.train_set),
+    output:
+        table=f"{DATA}/retinanet_train_{{train_set}}.csv",
+        images=f"{DATA}/retinanet_train_{{train_set}}.images.csv",
+        lesions=f"{DATA}/retinanet_train_{{train_set}}.lesions.csv",
+        validation=f"{DATA}/retinanet_val_{{train_set}}.csv",
+        validation_images=f"{DATA}/retinanet_val_{{train_set}}.images.csv",
+        validation_lesions=f"{DATA}/retinanet_val_{{train_set}}.lesions.csv",
+    log:
+        "logs/train_set/{train_set}.log",
+    benchmark:
+        "logs/train_set/{train_set}.jsonl"
+    conda:
+        "../envs/imaging.yaml"
+    params:
+        labels=settings(CONFIG.labels),
+        validation=lambda wildcards: settings(CONFIG.train_sets[wildcards.train_set].validation),
+        code=code("merge.py"),
+    message:
+        "Merge train set {wildcards.train_set}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/merge.py {input.tables:q} --labels {params.labels:q} --out {output.table:q}"
+        " --validation {params.validation:q} --out-validation {output.validation:q} --tests {input.tests:q}"
+        " > {log:q} 2>&1"
+
+
+checkpoint test_set:
+    """Merge tables into a test set."""
+    input:
+        tables=lambda wildcards: PLAN.tables(CONFIG.test_sets[wildcards.test_set].tables),
+    output:
+        table=f"{DATA}/retinanet_test_{{test_set}}.csv",
+        images=f"{DATA}/retinanet_test_{{test_set}}.images.csv",
+        lesions=f"{DATA}/retinanet_test_{{test_set}}.lesions.csv",
+    log:
+        "logs/test_set/{test_set}.log",
+    benchmark:
+        "logs/test_set/{test_set}.jsonl"
+    conda:
+        "../envs/imaging.yaml"
+    params:
+        labels=settings(CONFIG.labels),
+        code=code("merge.py"),
+    message:
+        "Merge test set {wildcards.test_set}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/merge.py {input.tables:q} --labels {params.labels:q} --out {output.table:q}"
+        " > {log:q} 2>&1"
+
+
+def merged_set(wildcards):
+    """Input function: images and lesions of the test set, or of the experiment's validation set, once they are known."""
+    if wildcards.looked_at == "validation":
+        merged = checkpoints.train_set.get(
+            train_set=CONFIG.experiments[wildcards.experiment].train_set
+        ).output
+        return {"images": merged.validation_images, "lesions": merged.validation_lesions}
+    merged = checkpoints.test_set.get(test_set=wildcards.looked_at).output
+    return {"images": merged.images, "lesions": merged.lesions}
+
+
+def merged_train_set(wildcards):
+    """Input function: the table and the images of the experiment's train set, once they are known."""
+    merged = checkpoints.train_set.get(train_set=CONFIG.experiments[wildcards.experiment].train_set).output
+    return {"table": merged.table, "images": merged.images}
+
+
+def merged_test_set(name):
+    """Images and lesions of a test set, once it is known."""
+    merged = checkpoints.test_set.get(test_set=name).output
+    return [merged.images, merged.lesions]

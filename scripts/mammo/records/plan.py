@@ -1,0 +1,156 @@
+"""What the config asks for, as names and paths: which tables, snapshots and members each target is made from."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from mammo.records.raw import IMAGE_FOLDERS, archives_of, raw_folders, tree_digest
+from mammo.settings import Config, section_json
+
+
+class Plan:
+    """Answers of the config to the questions that rules ask. Paths are relative to the working folder."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @staticmethod
+    def pattern(names: Iterable[str]) -> str:
+        """Regular expression that matches exactly the given names; of none: matches nothing."""
+        return "|".join(sorted({re.escape(name) for name in names})) or r"(?!)"
+
+    # --- raw files and shards
+
+    def archives(self, dataset: str, delivery: str) -> list[str]:
+        """Archives of a delivery. Raises `UserError` where there is none."""
+        return archives_of(Path(self.config.data_dir) / dataset, delivery, self.config.datasets[dataset])
+
+    def manifests(self, dataset: str) -> list[str]:
+        """Lists of unpacked files of a dataset's deliveries; empty for datasets that come without archives."""
+        deliveries = self.config.datasets[dataset].deliveries
+        return [f"{self.config.data_dir}/{dataset}/dicom/{delivery}.files.csv" for delivery in deliveries]
+
+    def raw_state(self, dataset: str) -> str:
+        """Digest of a dataset's raw tree (unpacked deliveries are known by their manifests instead)."""
+        settings = self.config.datasets[dataset]
+        folders = raw_folders(Path(self.config.data_dir) / dataset, settings)
+        return "" if settings.deliveries else tree_digest(folders)
+
+    def image_folder(self, dataset: str) -> str:
+        """Name of the folder for written images, as the team knows it."""
+        return IMAGE_FOLDERS[self.config.datasets[dataset].format]
+
+    def shards(self, dataset: str) -> list[str]:
+        """Two-digit names of a dataset's shards."""
+        return [f"{number:02d}" for number in range(self.config.datasets[dataset].shards)]
+
+    def index_settings(self, dataset: str) -> str:
+        """What finding and pairing films depends on."""
+        return self._dataset_settings(dataset, "shards", "patients", "deliveries", "letters")
+
+    def annotation_settings(self, dataset: str) -> str:
+        """What recognising lesions depends on."""
+        return self._dataset_settings(dataset, "deliveries", "letters", "outline")
+
+    def _dataset_settings(self, dataset: str, *keys: str) -> str:
+        whole = self.config.datasets[dataset].model_dump(mode="json")
+        return section_json({key: whole[key] for key in ("format", *keys)} | {"parts": {"data": {}}})
+
+    # --- tables
+
+    def parts(self) -> list[str]:
+        """All tables of all datasets, as <dataset>/<part>."""
+        return [f"{name}/{part}" for name, dataset in self.config.datasets.items() for part in dataset.parts]
+
+    def tables(self, names: Iterable[str]) -> list[str]:
+        """Paths of tables named <dataset>/<part>."""
+        return [f"{self.config.data_dir}/{name}.csv" for name in names]
+
+    def test_tables_of(self, train_set: str) -> list[str]:
+        """Test tables on which an experiment or an ensemble of this train set is tested: they must share no patient."""
+        trained = [name for name, settings in self.config.experiments.items() if settings.train_set == train_set]
+        tests = {test for name in trained for test in self.tests_of(name)}
+        if trained:
+            tests.update(self.ensemble_tests())
+        return [f"{self.config.data_dir}/retinanet_test_{test}.csv" for test in sorted(tests)]
+
+    # --- snapshots
+
+    def tests_of(self, experiment: str) -> list[str]:
+        """Test sets on which all snapshots of an experiment are evaluated."""
+        return list(self.config.experiments[experiment].test_sets or self.config.test_sets)
+
+    def snapshots(self, experiments: Iterable[str] = ()) -> list[str]:
+        """Names <experiment>_<NN> of all snapshots."""
+        chosen = list(experiments) or list(self.config.experiments)
+        return [
+            f"{name}_{epoch:02d}" for name in chosen for epoch in range(1, self.config.experiments[name].train.epochs + 1)
+        ]
+
+    def looked_at(self, experiment: str, name: str) -> str:
+        """Table of a test set, or of the experiment's own validation set."""
+        stem = f"val_{self.config.experiments[experiment].train_set}" if name == "validation" else f"test_{name}"
+        return f"{self.config.data_dir}/retinanet_{stem}.csv"
+
+    def snapshot_file(self, experiment: str, epoch: str) -> str:
+        """Path of a published snapshot."""
+        return f"snapshots/{experiment}/{self.config.experiments[experiment].model.backbone}_csv_{epoch}.h5"
+
+    def initial_weights(self, experiment: str) -> list[str]:
+        """The file that an experiment starts from, if it names one."""
+        path = self.config.experiments[experiment].weights.path
+        return [path] if path else []
+
+    def training_settings(self, experiment: str) -> str:
+        """What training depends on."""
+        return self._experiment_settings(experiment, "model", "weights", "sides", "augmentation", "losses", "train")
+
+    def detection_settings(self, experiment: str) -> str:
+        """What a snapshot's detections depend on, beside the snapshot."""
+        return self._experiment_settings(experiment, "model", "sides", "detect")
+
+    def _experiment_settings(self, experiment: str, *keys: str) -> str:
+        whole = self.config.experiments[experiment].model_dump(mode="json")
+        return section_json({key: whole[key] for key in ("train_set", *keys)})
+
+    def evaluation_arguments(self, experiment: str, epoch: str, names: Iterable[str]) -> list[str]:
+        """NAME=images,lesions,detections of each set that a snapshot looked at."""
+        return [
+            f"{name}={set_file(table, 'images')},{set_file(table, 'lesions')},"
+            f"results/detections/{experiment}_{epoch}/{name}.csv"
+            for name in names
+            for table in [self.looked_at(experiment, name)]
+        ]
+
+    # --- ensembles
+
+    def ensemble_tests(self) -> list[str]:
+        """Test sets on which some ensemble is tested."""
+        wanted = {test for name in self.config.ensembles for test in self._tests_of_ensemble(name)}
+        return [test for test in self.config.test_sets if test in wanted]
+
+    def ensembles_on(self, test_set: str) -> list[str]:
+        """Ensembles that are tested on a test set."""
+        return [name for name in self.config.ensembles if test_set in self._tests_of_ensemble(name)]
+
+    def _tests_of_ensemble(self, ensemble: str) -> list[str]:
+        return list(self.config.ensembles[ensemble].test_sets or self.config.test_sets)
+
+    @staticmethod
+    def members(table: str) -> list[str]:
+        """Names of the members that were chosen, from the table that says so."""
+        with open(table, newline="", encoding="utf-8") as file:
+            return [row["member"] for row in csv.DictReader(file)]
+
+    def candidates(self, ensemble: str) -> list[str]:
+        """Snapshots among which members are chosen by validation; none where members are named."""
+        members = self.config.ensembles[ensemble].members
+        return [] if members.names else self.snapshots(members.experiments)
+
+
+def set_file(table: str, kind: str) -> str:
+    """The images or lesions beside a keras-retinanet table."""
+    return f"{table.removesuffix('.csv')}.{kind}.csv"
