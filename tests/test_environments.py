@@ -186,7 +186,7 @@ def jobs_by_environment() -> list[tuple[str, str]]:
     for path in sorted((ROOT / "rules").glob("*.smk")):
         for block in re.split(r"^(?=(?:rule|checkpoint) )", path.read_text(), flags=re.MULTILINE):
             if environment := re.search(r"envs/(\w+)\.yaml", block):
-                scripts = {name for name in re.findall(r"\b(\w+\.py)\b", block) if (SCRIPTS / name).exists()}
+                scripts = re.findall(r"\{SCRIPTS:q\}/(\w+\.py)", block)
                 pairs |= {(environment[1], name) for name in scripts}
     return sorted(pairs)
 
@@ -194,6 +194,7 @@ def jobs_by_environment() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("kind", "script"), jobs_by_environment())
 def test_a_rules_conda_file_holds_every_package_that_its_script_imports(kind, script):
     """Names of modules are turned into names of packages by what is installed here: the lock."""
+    assert (SCRIPTS / script).is_file()
     distributions = packages_distributions()
     needed = {}
     for path in modules_of(SCRIPTS / script):
