@@ -1,5 +1,6 @@
 # What all rules share: the checked config, the names that exist, settings and code as parameters. No rules here.
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,6 +16,20 @@ from mammo.settings import parse_config, section_json as settings
 SCRIPTS = Path(workflow.basedir) / "scripts"
 # Under --sdm conda the environment's own Python; else the one that runs Snakemake, activated or not.
 PYTHON = "python" if "CONDA" in str(workflow.deployment_settings.deployment_method) else sys.executable
+
+
+class program:
+    """The command that starts a script of ours, for a rule's params.
+
+    No builtin type, so that Snakemake leaves it out of its comparison: where this checkout lies changes no result.
+    What a script does is compared by `code`.
+    """
+
+    def __init__(self, script):
+        self.command = f"{shlex.quote(PYTHON)} {shlex.quote(str(SCRIPTS / script))}"
+
+    def __str__(self):
+        return self.command
 
 
 def checked(function, *arguments):
@@ -52,5 +67,51 @@ wildcard_constraints:
     ensemble=PLAN.pattern(CONFIG.ensembles),
     backbone=PLAN.pattern(experiment.model.backbone for experiment in CONFIG.experiments.values()),
     images=PLAN.pattern(PLAN.image_folder(dataset) for dataset in CONFIG.datasets),
-    epoch=r"\d{2,}",
-    shard=r"\d{2}",
+    epoch=r"\d\d+",
+    shard=r"\d\d",
+
+
+# --- input functions: what is known only once a checkpoint has run
+
+
+def shard_list(wildcards):
+    """The films of one shard, once the index is known."""
+    return f"{checkpoints.index.get(dataset=wildcards.dataset).output.folder}/shard_{wildcards.shard}.jsonl"
+
+
+def of_all_shards(pattern):
+    """Input function: a file of every shard of a dataset."""
+    return lambda wildcards: [
+        pattern.format(
+            root=f"{DATA}/{wildcards.dataset}", images=PLAN.image_folder(wildcards.dataset), shard=shard
+        )
+        for shard in PLAN.shards(wildcards.dataset)
+    ]
+
+
+def index_rejects(wildcards):
+    """Files that the index already refused."""
+    return f"{checkpoints.index.get(dataset=wildcards.dataset).output.folder}/rejects.csv"
+
+
+def member_detections(wildcards):
+    """Input function: what each member of the ensemble found on the test set, once the members are known."""
+    chosen = checkpoints.members.get(ensemble=wildcards.ensemble).output.table
+    return [f"results/detections/{name}/{wildcards.test_set}.csv" for name in PLAN.members(chosen)]
+
+
+def merged_train_set(experiment):
+    """Output files of the experiment's train set, once it is known."""
+    return checkpoints.train_set.get(train_set=CONFIG.experiments[experiment].train_set).output
+
+
+def merged_test_set(name):
+    """Output files of a test set, once it is known."""
+    return checkpoints.test_set.get(test_set=name).output
+
+
+def looked_at_images(wildcards):
+    """Input function: the images of a test set, or of the experiment's own validation set."""
+    if wildcards.looked_at == "validation":
+        return merged_train_set(wildcards.experiment).validation_images
+    return merged_test_set(wildcards.looked_at).images

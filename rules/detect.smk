@@ -4,7 +4,7 @@
 rule detect:
     """Detect with one snapshot on one test set, or on the experiment's validation set."""
     input:
-        unpack(merged_set),
+        images=looked_at_images,
         snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.experiment, wildcards.epoch),
         classes=f"{DATA}/{CLASS_TABLE}",
     output:
@@ -21,9 +21,11 @@ rule detect:
     params:
         settings=lambda wildcards: PLAN.detection_settings(wildcards.experiment),
         code=code("detect.py"),
+        run=program("detect.py"),
+        gpu_slot=program("gpu_slot.py"),
     message:
         "Detect with {wildcards.experiment}_{wildcards.epoch} on {wildcards.looked_at}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/gpu_slot.py -- {PYTHON:q} {SCRIPTS:q}/detect.py --snapshot {input.snapshot:q}"
+        "{params.gpu_slot} -- {params.run} --snapshot {input.snapshot:q}"
         " --images {input.images:q} --classes {input.classes:q} --settings {params.settings:q}"
         " --out {output.table:q} > {log:q} 2>&1"

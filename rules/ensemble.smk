@@ -19,24 +19,20 @@ checkpoint members:
     params:
         settings=lambda wildcards: settings(CONFIG.ensembles[wildcards.ensemble].members),
         code=code("members.py"),
+        run=program("members.py"),
     message:
         "Choose the members of {wildcards.ensemble}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/members.py --settings {params.settings:q} --candidates {input.candidates:q}"
+        "{params.run} --settings {params.settings:q} --candidates {input.candidates:q}"
         " --out {output.table:q} > {log:q} 2>&1"
-
-
-def member_detections(wildcards):
-    """Input function: what each member of the ensemble found on the test set, once the members are known."""
-    chosen = checkpoints.members.get(ensemble=wildcards.ensemble).output.table
-    return [f"results/detections/{name}/{wildcards.test_set}.csv" for name in PLAN.members(chosen)]
 
 
 rule ensemble:
     """Fuse the members' detections on a test set; a row for each member, the ensemble's last."""
     input:
         detections=member_detections,
-        sets=lambda wildcards: merged_test_set(wildcards.test_set),
+        images=lambda wildcards: merged_test_set(wildcards.test_set).images,
+        lesions=lambda wildcards: merged_test_set(wildcards.test_set).lesions,
     output:
         detections="results/ensembles/{ensemble}/{test_set}.detections.csv",
         table="results/ensembles/{ensemble}/{test_set}.csv",
@@ -50,11 +46,12 @@ rule ensemble:
         fusion=lambda wildcards: settings(CONFIG.ensembles[wildcards.ensemble].fusion),
         evaluation=settings(CONFIG.evaluation),
         code=code("ensemble.py"),
+        run=program("ensemble.py"),
     message:
         "Fuse {wildcards.ensemble} on {wildcards.test_set}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/ensemble.py --name {wildcards.ensemble:q} --test-set {wildcards.test_set:q}"
-        " --images {input.sets[0]:q} --lesions {input.sets[1]:q} --members {input.detections:q}"
+        "{params.run} --name {wildcards.ensemble:q} --test-set {wildcards.test_set:q}"
+        " --images {input.images:q} --lesions {input.lesions:q} --members {input.detections:q}"
         " --fusion {params.fusion:q} --evaluation {params.evaluation:q} --code {params.code:q}"
         " --out-detections {output.detections:q} --out-table {output.table:q} > {log:q} 2>&1"
 
@@ -77,16 +74,18 @@ rule ensemble_table:
         "../envs/reporting.yaml"
     params:
         code=code("collect.py"),
+        run=program("collect.py"),
     message:
         "Table of the ensembles on {wildcards.test_set}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/collect.py --out {output.table:q} {input.tables:q} > {log:q} 2>&1"
+        "{params.run} --out {output.table:q} {input.tables:q} > {log:q} 2>&1"
 
 
 rule overlays:
     """Draw lesions and the ensemble's detections on the films of a test set."""
     input:
-        sets=lambda wildcards: merged_test_set(wildcards.test_set),
+        images=lambda wildcards: merged_test_set(wildcards.test_set).images,
+        lesions=lambda wildcards: merged_test_set(wildcards.test_set).lesions,
         detections="results/ensembles/{ensemble}/{test_set}.detections.csv",
     output:
         folder=directory("results/overlays/{ensemble}/{test_set}"),
@@ -99,10 +98,11 @@ rule overlays:
     params:
         settings=settings(CONFIG.report),
         code=code("overlays.py"),
+        run=program("overlays.py"),
     message:
         "Draw {wildcards.ensemble} on {wildcards.test_set}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/overlays.py --images {input.sets[0]:q} --lesions {input.sets[1]:q}"
+        "{params.run} --images {input.images:q} --lesions {input.lesions:q}"
         " --detections {input.detections:q} --settings {params.settings:q} --out {output.folder:q} > {log:q} 2>&1"
 
 
@@ -110,7 +110,8 @@ rule froc:
     """Draw the FROC curves of an ensemble and of its members on a test set."""
     input:
         members=member_detections,
-        sets=lambda wildcards: merged_test_set(wildcards.test_set),
+        images=lambda wildcards: merged_test_set(wildcards.test_set).images,
+        lesions=lambda wildcards: merged_test_set(wildcards.test_set).lesions,
         ensemble="results/ensembles/{ensemble}/{test_set}.detections.csv",
     output:
         png="results/froc/{ensemble}_{test_set}.png",
@@ -124,9 +125,10 @@ rule froc:
     params:
         settings=settings(CONFIG.evaluation),
         code=code("froc.py"),
+        run=program("froc.py"),
     message:
         "Draw the FROC curve of {wildcards.ensemble} on {wildcards.test_set}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/froc.py --images {input.sets[0]:q} --lesions {input.sets[1]:q}"
+        "{params.run} --images {input.images:q} --lesions {input.lesions:q}"
         " --members {input.members:q} --name {wildcards.ensemble:q} --ensemble {input.ensemble:q}"
         " --settings {params.settings:q} --out-png {output.png:q} --out-svg {output.svg:q} > {log:q} 2>&1"

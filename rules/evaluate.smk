@@ -27,10 +27,11 @@ rule evaluate:
             wildcards.experiment, wildcards.epoch, PLAN.tests_of(wildcards.experiment)
         ),
         code=code("evaluate.py"),
+        run=program("evaluate.py"),
     message:
         "Evaluate {wildcards.experiment}_{wildcards.epoch}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/evaluate.py --test-sets {params.sets:q}"
+        "{params.run} --test-sets {params.sets:q}"
         " --model {wildcards.experiment}_{wildcards.epoch} --settings {params.settings:q} --code {params.code:q}"
         " --out {output.table:q} > {log:q} 2>&1"
 
@@ -38,6 +39,8 @@ rule evaluate:
 rule validate:
     """Figures of one snapshot on its own validation set: what chooses members of ensembles."""
     input:
+        images=lambda wildcards: merged_train_set(wildcards.experiment).validation_images,
+        lesions=lambda wildcards: merged_train_set(wildcards.experiment).validation_lesions,
         detections="results/detections/{experiment}_{epoch}/validation.csv",
     output:
         table="results/validation/{experiment}_{epoch}.csv",
@@ -53,10 +56,11 @@ rule validate:
             wildcards.experiment, wildcards.epoch, ["validation"]
         ),
         code=code("evaluate.py"),
+        run=program("evaluate.py"),
     message:
         "Validate {wildcards.experiment}_{wildcards.epoch}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/evaluate.py --test-sets {params.sets:q}"
+        "{params.run} --test-sets {params.sets:q}"
         " --model {wildcards.experiment}_{wildcards.epoch} --settings {params.settings:q} --code {params.code:q}"
         " --out {output.table:q} > {log:q} 2>&1"
 
@@ -75,7 +79,8 @@ rule all_snapshots:
         "../envs/reporting.yaml"
     params:
         code=code("collect.py"),
+        run=program("collect.py"),
     message:
         "Collect the figures of all snapshots"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/collect.py --out {output.table:q} {input.tables:q} > {log:q} 2>&1"
+        "{params.run} --out {output.table:q} {input.tables:q} > {log:q} 2>&1"

@@ -1,11 +1,6 @@
 # Films and annotations, shard by shard.
 
 
-def shard_list(wildcards):
-    """The films of one shard, once the index is known."""
-    return f"{checkpoints.index.get(dataset=wildcards.dataset).output.folder}/shard_{wildcards.shard}.jsonl"
-
-
 rule decode:
     """Decode the films of a shard to 8-bit grey JPEG."""
     input:
@@ -24,13 +19,14 @@ rule decode:
         mem_mb=1500,
     params:
         settings=settings(CONFIG.display),
-        data=DATA,
-        root=f"{DATA}/{{dataset}}",
+        data=lambda wildcards: DATA,
+        root=lambda wildcards: f"{DATA}/{wildcards.dataset}",
         code=code("decode.py"),
+        run=program("decode.py"),
     message:
         "Decode shard {wildcards.shard} of {wildcards.dataset}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/decode.py --shard {input.shard:q} --data {params.data:q} --root {params.root:q}"
+        "{params.run} --shard {input.shard:q} --data {params.data:q} --root {params.root:q}"
         " --images {output.images:q} --table {output.table:q} --rejects {output.rejects:q}"
         " --settings {params.settings:q} > {log:q} 2>&1"
 
@@ -52,10 +48,11 @@ rule annotate:
         mem_mb=1500,
     params:
         settings=lambda wildcards: PLAN.annotation_settings(wildcards.dataset),
-        data=DATA,
+        data=lambda wildcards: DATA,
         code=code("annotate.py"),
+        run=program("annotate.py"),
     message:
         "Annotate shard {wildcards.shard} of {wildcards.dataset}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/annotate.py --shard {input.shard:q} --data {params.data:q} --table {output.table:q}"
+        "{params.run} --shard {input.shard:q} --data {params.data:q} --table {output.table:q}"
         " --rejects {output.rejects:q} --settings {params.settings:q} > {log:q} 2>&1"

@@ -17,10 +17,11 @@ rule unpack:
     params:
         settings=settings(CONFIG.unpack),
         code=code("unpack.py"),
+        run=program("unpack.py"),
     message:
         "Unpack {wildcards.delivery} of {wildcards.dataset}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/unpack.py --tars {input.tars:q} --delivery {wildcards.delivery:q} --out {output.folder:q}"
+        "{params.run} --tars {input.tars:q} --delivery {wildcards.delivery:q} --out {output.folder:q}"
         " --manifest {output.manifest:q} --settings {params.settings:q} > {log:q} 2>&1"
 
 
@@ -40,10 +41,11 @@ checkpoint index:
     params:
         settings=lambda wildcards: PLAN.index_settings(wildcards.dataset),
         raw=lambda wildcards: checked(PLAN.raw_state, wildcards.dataset),
-        root=f"{DATA}/{{dataset}}",
+        root=lambda wildcards: f"{DATA}/{wildcards.dataset}",
         code=code("index.py"),
+        run=program("index.py"),
     message:
         "Find the films of {wildcards.dataset}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/index.py --dataset {wildcards.dataset:q} --root {params.root:q}"
+        "{params.run} --dataset {wildcards.dataset:q} --root {params.root:q}"
         " --settings {params.settings:q} --out {output.folder:q} > {log:q} 2>&1"

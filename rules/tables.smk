@@ -1,21 +1,6 @@
 # The tables of a dataset and of its parts.
 
 
-def of_all_shards(pattern):
-    """Input function: a file of every shard of a dataset."""
-    return lambda wildcards: [
-        pattern.format(
-            root=f"{DATA}/{wildcards.dataset}", images=PLAN.image_folder(wildcards.dataset), shard=shard
-        )
-        for shard in PLAN.shards(wildcards.dataset)
-    ]
-
-
-def index_rejects(wildcards):
-    """Files that the index already refused."""
-    return f"{checkpoints.index.get(dataset=wildcards.dataset).output.folder}/rejects.csv"
-
-
 rule tabulate:
     """Join a dataset's shards: images, lesions, and a row for every file that was not used."""
     input:
@@ -37,10 +22,11 @@ rule tabulate:
     params:
         share=lambda wildcards: CONFIG.datasets[wildcards.dataset].max_reject_share,
         code=code("tabulate.py"),
+        run=program("tabulate.py"),
     message:
         "Tabulate {wildcards.dataset}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/tabulate.py --dataset {wildcards.dataset:q} --images {input.images:q}"
+        "{params.run} --dataset {wildcards.dataset:q} --images {input.images:q}"
         " --lesions {input.lesions:q}"
         " --rejects {input.index_rejects:q} {input.decode_rejects:q} {input.annotate_rejects:q}"
         " --out-images {output.images:q} --out-lesions {output.lesions:q} --out-rejects {output.rejects:q}"
@@ -66,10 +52,11 @@ rule part:
         part=lambda wildcards: settings(CONFIG.datasets[wildcards.dataset].parts[wildcards.part]),
         labels=settings(CONFIG.labels),
         code=code("part.py"),
+        run=program("part.py"),
     message:
         "Table {wildcards.part} of {wildcards.dataset}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/part.py --images {input.images:q} --lesions {input.lesions:q} --part {params.part:q}"
+        "{params.run} --images {input.images:q} --lesions {input.lesions:q} --part {params.part:q}"
         " --labels {params.labels:q} --out {output.table:q} > {log:q} 2>&1"
 
 
@@ -86,8 +73,9 @@ rule classes:
     params:
         labels=settings(CONFIG.labels),
         code=code("classes.py"),
+        run=program("classes.py"),
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/classes.py --labels {params.labels:q} --out {output.table:q} > {log:q} 2>&1"
+        "{params.run} --labels {params.labels:q} --out {output.table:q} > {log:q} 2>&1"
 
 
 use rule classes as dataset_classes with:

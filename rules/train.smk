@@ -4,7 +4,8 @@
 rule train:
     """Train an experiment; a snapshot an epoch, published by rule snapshot. Goes on where a killed run stopped."""
     input:
-        unpack(merged_train_set),
+        table=lambda wildcards: merged_train_set(wildcards.experiment).table,
+        images=lambda wildcards: merged_train_set(wildcards.experiment).images,
         classes=f"{DATA}/{CLASS_TABLE}",
         weights=lambda wildcards: PLAN.initial_weights(wildcards.experiment),
     output:
@@ -25,10 +26,12 @@ rule train:
         state="snapshots/{experiment}/.state",
         logs="snapshots/{experiment}/logs",
         code=code("train.py"),
+        run=program("train.py"),
+        gpu_slot=program("gpu_slot.py"),
     message:
         "Train {wildcards.experiment} (progress: {log})"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/gpu_slot.py -- {PYTHON:q} {SCRIPTS:q}/train.py --train {input.table:q}"
+        "{params.gpu_slot} -- {params.run} --train {input.table:q}"
         " --classes {input.classes:q} --settings {params.settings:q} --code {params.code:q} --state {params.state:q}"
         " --logs {params.logs:q} --manifest {output.manifest:q} --history {output.history:q} > {log:q} 2>&1"
 
@@ -48,8 +51,9 @@ rule snapshot:
     params:
         state="snapshots/{experiment}/.state",
         code=code("snapshot.py"),
+        run=program("snapshot.py"),
     message:
         "Publish epoch {wildcards.epoch} of {wildcards.experiment}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/snapshot.py --manifest {input.manifest:q} --state {params.state:q}"
+        "{params.run} --manifest {input.manifest:q} --state {params.state:q}"
         " --epoch {wildcards.epoch} --out {output.snapshot:q} > {log:q} 2>&1"

@@ -24,10 +24,11 @@ checkpoint train_set:
         labels=settings(CONFIG.labels),
         validation=lambda wildcards: settings(CONFIG.train_sets[wildcards.train_set].validation),
         code=code("merge.py"),
+        run=program("merge.py"),
     message:
         "Merge train set {wildcards.train_set}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/merge.py {input.tables:q} --labels {params.labels:q} --out {output.table:q}"
+        "{params.run} {input.tables:q} --labels {params.labels:q} --out {output.table:q}"
         " --validation {params.validation:q} --out-validation {output.validation:q} --tests {input.tests:q}"
         " > {log:q} 2>&1"
 
@@ -49,31 +50,8 @@ checkpoint test_set:
     params:
         labels=settings(CONFIG.labels),
         code=code("merge.py"),
+        run=program("merge.py"),
     message:
         "Merge test set {wildcards.test_set}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/merge.py {input.tables:q} --labels {params.labels:q} --out {output.table:q}"
-        " > {log:q} 2>&1"
-
-
-def merged_set(wildcards):
-    """Input function: images and lesions of the test set, or of the experiment's validation set, once they are known."""
-    if wildcards.looked_at == "validation":
-        merged = checkpoints.train_set.get(
-            train_set=CONFIG.experiments[wildcards.experiment].train_set
-        ).output
-        return {"images": merged.validation_images, "lesions": merged.validation_lesions}
-    merged = checkpoints.test_set.get(test_set=wildcards.looked_at).output
-    return {"images": merged.images, "lesions": merged.lesions}
-
-
-def merged_train_set(wildcards):
-    """Input function: the table and the images of the experiment's train set, once they are known."""
-    merged = checkpoints.train_set.get(train_set=CONFIG.experiments[wildcards.experiment].train_set).output
-    return {"table": merged.table, "images": merged.images}
-
-
-def merged_test_set(name):
-    """Images and lesions of a test set, once it is known."""
-    merged = checkpoints.test_set.get(test_set=name).output
-    return [merged.images, merged.lesions]
+        "{params.run} {input.tables:q} --labels {params.labels:q} --out {output.table:q}" " > {log:q} 2>&1"
