@@ -1,0 +1,180 @@
+"""Lesions outlined in colour in a picture of the film.
+
+JPEG halves the colour's resolution and blurs it, so no exact colour survives; what does is that the film is grey.
+A pixel belongs to a line when it is far enough from grey and its hue is one of the readers'. All of this happens in
+the picture's own pixels: resized first, a thin line would be gone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mammo.annotations.frames import Box
+from mammo.dicom.unusable import Unusable
+from mammo.settings import OutlineSettings
+
+Mask = NDArray[np.uint8]
+
+# Hue in degrees and how far from it a pixel may lie. Dark red is red of less brightness: JPEG makes the one the other.
+HUES = {
+    "red": (0, 30), "dark_red": (0, 30), "yellow": (60, 25), "green": (120, 40), "cyan": (180, 25), "blue": (240, 35),
+    "magenta": (300, 30),
+}  # fmt: skip
+# A line's faint edges count as far as they touch its core: this share of min_chroma.
+FAINT = 0.6
+# Lines that touch make two holes of comparable size; a loop drawn twice makes slivers.
+TWIN_HOLE_SHARE = 0.25
+
+
+def read_picture(path: Path | str) -> NDArray[np.uint8]:
+    """A colour picture as (height, width, 3) BGR, not turned by what its EXIF says. Raises `Unusable`."""
+    try:
+        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
+    except (OSError, cv2.error) as error:
+        raise Unusable(f"the picture with the outline cannot be read ({type(error).__name__})") from error
+    if picture is None:
+        raise Unusable("the picture with the outline cannot be read")
+    return picture
+
+
+def find_outlines(picture: NDArray[np.uint8], settings: OutlineSettings) -> list[Box]:
+    """Boxes of the outlined lesions, half-open in the picture's pixels, from the middle of the line; top to bottom.
+
+    Lesions inside an outline belong to it. Nothing found: an empty list.
+    """
+    lines = line_mask(picture, settings)
+    closed = _close_gaps(lines, settings.close_gap)
+    contours, hierarchy = cv2.findContours(closed, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    boxes: list[Box] = []
+    for index, contour in enumerate(contours):
+        if hierarchy[0][index][3] < 0 and min(_extent(contour)[2:]) >= settings.min_side:
+            holes = _holes(contours, hierarchy[0], index)
+            boxes += _boxes_of(contour, holes, settings.min_side)
+    return sorted(_outermost(boxes), key=lambda box: (box[1], box[0], box[3], box[2]))
+
+
+def line_mask(picture: NDArray[np.uint8], settings: OutlineSettings) -> Mask:
+    """Pixels of coloured lines, 0 or 1, (height, width)."""
+    coloured = np.zeros(picture.shape[:2], np.uint8)
+    chroma = picture.max(axis=2).astype(np.int16) - picture.min(axis=2)
+    faint = max(1, round(settings.min_chroma * FAINT))
+    rows, columns = np.nonzero(chroma >= faint)
+    hues = _hue(picture[rows, columns].astype(np.float32), chroma[rows, columns].astype(np.float32))
+    wanted = np.zeros(len(hues), bool)
+    for hue, reach in {HUES[colour] for colour in settings.colours}:
+        wanted |= np.abs((hues - hue + 180) % 360 - 180) <= reach
+    coloured[rows[wanted], columns[wanted]] = 1
+    return _touching(coloured, (chroma >= settings.min_chroma) & (coloured > 0))
+
+
+def _hue(pixels: NDArray[np.float32], chroma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Hue in degrees of (n, 3) BGR pixels that are not grey (the hexagon of HSV)."""
+    blue, green, red = pixels.T
+    top = pixels.max(axis=1)
+    sector = np.where(top == red, (green - blue) / chroma, 0)
+    sector = np.where((top == green) & (top != red), (blue - red) / chroma + 2, sector)
+    sector = np.where((top == blue) & (top != red) & (top != green), (red - green) / chroma + 4, sector)
+    return sector * 60
+
+
+def _touching(mask: Mask, cores: NDArray[np.bool_]) -> Mask:
+    """The connected parts of a mask that hold a core pixel."""
+    _, labels = cv2.connectedComponents(mask, connectivity=8)
+    kept = np.zeros(int(labels.max()) + 1, np.uint8)
+    kept[labels[cores]] = 1
+    kept[0] = 0
+    return kept[labels]
+
+
+def _close_gaps(lines: Mask, gap: int) -> Mask:
+    """Join the ends of a line across gaps up to `gap` pixels without making the line wider elsewhere."""
+    if gap == 0:
+        return lines
+    # A disc of this diameter, grown from both ends, bridges the gap; a border keeps lines at the edge whole.
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (gap + 1 | 1, gap + 1 | 1))
+    framed = cv2.copyMakeBorder(lines, gap, gap, gap, gap, cv2.BORDER_CONSTANT, value=0)
+    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, disc)[gap:-gap, gap:-gap]
+    return np.ascontiguousarray(closed)
+
+
+def _extent(contour: NDArray[np.int32]) -> tuple[int, int, int, int]:
+    x, y, width, height = cv2.boundingRect(contour)
+    return x, y, width, height
+
+
+def _holes(contours: tuple, hierarchy: NDArray[np.int32], outer: int) -> list[Box]:
+    """Half-open boxes of the holes inside an external contour, those of comparable size only."""
+    found = []
+    child = hierarchy[outer][2]
+    while child >= 0:
+        # A hole's contour runs on the line's pixels, one outside the hole.
+        x, y, width, height = _extent(contours[child])
+        found.append(
+            (cv2.contourArea(contours[child]), (x + 1.0, y + 1.0, x + width - 1.0, y + height - 1.0))
+        )
+        child = hierarchy[child][0]
+    largest = max((area for area, _ in found), default=0)
+    return [box for area, box in found if area > 0 and area >= TWIN_HOLE_SHARE * largest]
+
+
+def _boxes_of(contour: NDArray[np.int32], holes: list[Box], min_side: int) -> list[Box]:
+    """The lesions of one connected drawing: usually one, more where closed outlines touch."""
+    x, y, width, height = _extent(contour)
+    outer = (float(x), float(y), float(x + width), float(y + height))
+    half = cv2.contourArea(contour) / max(cv2.arcLength(contour, True), 1.0)
+    if not holes:
+        # An open arc has no inside: its area over its circumference is half the line's width.
+        half = min(half, width / 4, height / 4)
+        return [(outer[0] + half, outer[1] + half, outer[2] - half, outer[3] - half)]
+    if len(holes) == 1:
+        return [_middle(outer, holes[0])]
+    large = [hole for hole in holes if min(hole[2] - hole[0], hole[3] - hole[1]) >= min_side]
+    if len(_outermost(large)) < 2:
+        return [_middle(outer, _around(holes))]
+    line = _line_width(outer, _around(holes))
+    return [
+        (x1 - line / 2, y1 - line / 2, x2 + line / 2, y2 + line / 2) for x1, y1, x2, y2 in _outermost(large)
+    ]
+
+
+def _middle(outer: Box, inner: Box) -> Box:
+    """The box half-way between the two edges of a line.
+
+    Where the line has spread further on one side than on the others (a tail, a tick), that side keeps to the inner
+    edge and the line's usual width.
+    """
+    line = _line_width(outer, inner)
+    sides = zip(outer, inner, strict=True)
+    widths = [min(abs(out - within), 2 * line + 1) / 2 for out, within in sides]
+    return (inner[0] - widths[0], inner[1] - widths[1], inner[2] + widths[2], inner[3] + widths[3])
+
+
+def _line_width(outer: Box, inner: Box) -> float:
+    return float(np.median([abs(out - within) for out, within in zip(outer, inner, strict=True)]))
+
+
+def _around(boxes: list[Box]) -> Box:
+    x1, y1, x2, y2 = zip(*boxes, strict=True)
+    return (min(x1), min(y1), max(x2), max(y2))
+
+
+def _outermost(boxes: list[Box]) -> list[Box]:
+    """Boxes that do not lie inside another one; of equal boxes the first."""
+    return [
+        box
+        for index, box in enumerate(boxes)
+        if not any(
+            _inside(box, other) and (box != other or place < index)
+            for place, other in enumerate(boxes)
+            if place != index
+        )
+    ]
+
+
+def _inside(box: Box, other: Box) -> bool:
+    return box[0] >= other[0] and box[1] >= other[1] and box[2] <= other[2] and box[3] <= other[3]
