@@ -7,6 +7,7 @@ the picture's own pixels: resized first, a thin line would be gone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -26,6 +27,7 @@ HUES = {
 }  # fmt: skip
 # A line's faint edges count as far as they touch its core: this share of min_chroma.
 FAINT = 0.6
+HALF = .5
 # Lines that touch make two holes of comparable size; a loop drawn twice makes slivers.
 TWIN_HOLE_SHARE = 0.25
 
@@ -43,27 +45,30 @@ def read_picture(path: Path | str) -> NDArray[np.uint8]:
 
 
 def find_outlines(picture: NDArray[np.uint8], settings: OutlineSettings) -> list[Box]:
-    """Boxes of the outlined lesions, half-open in the picture's pixels, from the middle of the line; top to bottom.
+    """Boxes of the outlined lesions, half-open in the picture's pixels, around the middle of the line.
 
-    Lesions inside an outline belong to it. Nothing found: an empty list.
+    Gaps are closed to find out which lines belong together; boxes are measured on the lines as they are. Lesions
+    inside an outline belong to it. Top to bottom; nothing found: an empty list.
     """
     lines = line_mask(picture, settings)
     closed = _close_gaps(lines, settings.close_gap)
     contours, hierarchy = cv2.findContours(closed, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     boxes: list[Box] = []
     for index, contour in enumerate(contours):
-        if hierarchy[0][index][3] < 0 and min(_extent(contour)[2:]) >= settings.min_side:
+        if hierarchy[0][index][3] < 0 and min(cv2.boundingRect(contour)[2:]) >= settings.min_side:
             holes = _holes(contours, hierarchy[0], index)
-            boxes += _boxes_of(contour, holes, settings.min_side)
+            boxes += _boxes_of(contour, lines, holes, settings.min_side)
     return sorted(_outermost(boxes), key=lambda box: (box[1], box[0], box[3], box[2]))
 
 
 def line_mask(picture: NDArray[np.uint8], settings: OutlineSettings) -> Mask:
     """Pixels of coloured lines, 0 or 1, (height, width)."""
     coloured = np.zeros(picture.shape[:2], np.uint8)
-    chroma = picture.max(axis=2).astype(np.int16) - picture.min(axis=2)
-    faint = max(1, round(settings.min_chroma * FAINT))
-    rows, columns = np.nonzero(chroma >= faint)
+    chroma = picture.max(axis=2) - picture.min(axis=2)
+    # A line ends where its colour has fallen to half; beyond lies what JPEG smears over its 8-pixel blocks.
+    peak = cv2.dilate(chroma, np.ones((17, 17), np.uint8))
+    edge = np.maximum(settings.min_chroma * FAINT, peak * HALF)
+    rows, columns = np.nonzero(chroma >= edge)
     hues = _hue(picture[rows, columns].astype(np.float32), chroma[rows, columns].astype(np.float32))
     wanted = np.zeros(len(hues), bool)
     for hue, reach in {HUES[colour] for colour in settings.colours}:
@@ -102,18 +107,13 @@ def _close_gaps(lines: Mask, gap: int) -> Mask:
     return np.ascontiguousarray(closed)
 
 
-def _extent(contour: NDArray[np.int32]) -> tuple[int, int, int, int]:
-    x, y, width, height = cv2.boundingRect(contour)
-    return x, y, width, height
-
-
-def _holes(contours: tuple, hierarchy: NDArray[np.int32], outer: int) -> list[Box]:
+def _holes(contours: Sequence, hierarchy: NDArray[np.int32], outer: int) -> list[Box]:
     """Half-open boxes of the holes inside an external contour, those of comparable size only."""
     found = []
     child = hierarchy[outer][2]
     while child >= 0:
         # A hole's contour runs on the line's pixels, one outside the hole.
-        x, y, width, height = _extent(contours[child])
+        x, y, width, height = cv2.boundingRect(contours[child])
         found.append(
             (cv2.contourArea(contours[child]), (x + 1.0, y + 1.0, x + width - 1.0, y + height - 1.0))
         )
@@ -122,45 +122,34 @@ def _holes(contours: tuple, hierarchy: NDArray[np.int32], outer: int) -> list[Bo
     return [box for area, box in found if area > 0 and area >= TWIN_HOLE_SHARE * largest]
 
 
-def _boxes_of(contour: NDArray[np.int32], holes: list[Box], min_side: int) -> list[Box]:
+def _boxes_of(contour: NDArray[np.int32], lines: Mask, holes: list[Box], min_side: int) -> list[Box]:
     """The lesions of one connected drawing: usually one, more where closed outlines touch."""
-    x, y, width, height = _extent(contour)
-    outer = (float(x), float(y), float(x + width), float(y + height))
-    half = cv2.contourArea(contour) / max(cv2.arcLength(contour, True), 1.0)
-    if not holes:
-        # An open arc has no inside: its area over its circumference is half the line's width.
-        half = min(half, width / 4, height / 4)
-        return [(outer[0] + half, outer[1] + half, outer[2] - half, outer[3] - half)]
-    if len(holes) == 1:
-        return [_middle(outer, holes[0])]
-    large = [hole for hole in holes if min(hole[2] - hole[0], hole[3] - hole[1]) >= min_side]
-    if len(_outermost(large)) < 2:
-        return [_middle(outer, _around(holes))]
-    line = _line_width(outer, _around(holes))
+    x, y, width, height = cv2.boundingRect(contour)
+    drawing = np.zeros((height, width), np.uint8)
+    cv2.drawContours(drawing, [contour], 0, 1, cv2.FILLED, offset=(-x, -y))
+    drawing &= lines[y : y + height, x : x + width]
+    line = line_width(drawing)
+    lesions = _outermost([hole for hole in holes if min(hole[2] - hole[0], hole[3] - hole[1]) >= min_side])
+    if len(lesions) > 1:
+        # The pixel in the middle of the line is the lesion's last one, as it is for a line of one pixel.
+        grown = (line + 1) / 2
+        return [(x1 - grown, y1 - grown, x2 + grown, y2 + grown) for x1, y1, x2, y2 in lesions]
+    left, top, across, down = cv2.boundingRect(drawing)
+    shrunk = min((line - 1) / 2, across / 4, down / 4)
     return [
-        (x1 - line / 2, y1 - line / 2, x2 + line / 2, y2 + line / 2) for x1, y1, x2, y2 in _outermost(large)
+        (x + left + shrunk, y + top + shrunk, x + left + across - shrunk, y + top + down - shrunk),
     ]
 
 
-def _middle(outer: Box, inner: Box) -> Box:
-    """The box half-way between the two edges of a line.
+def line_width(lines: Mask) -> float:
+    """Mean width in pixels of the lines of a mask, at least 1.
 
-    Where the line has spread further on one side than on the others (a tail, a tick), that side keeps to the inner
-    edge and the line's usual width.
+    Area over half the length of the edge; pixel edges exceed a curve's length by 4/π where it runs in all directions
+    alike (Cauchy-Crofton).
     """
-    line = _line_width(outer, inner)
-    sides = zip(outer, inner, strict=True)
-    widths = [min(abs(out - within), 2 * line + 1) / 2 for out, within in sides]
-    return (inner[0] - widths[0], inner[1] - widths[1], inner[2] + widths[2], inner[3] + widths[3])
-
-
-def _line_width(outer: Box, inner: Box) -> float:
-    return float(np.median([abs(out - within) for out, within in zip(outer, inner, strict=True)]))
-
-
-def _around(boxes: list[Box]) -> Box:
-    x1, y1, x2, y2 = zip(*boxes, strict=True)
-    return (min(x1), min(y1), max(x2), max(y2))
+    framed = cv2.copyMakeBorder(lines, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    edges = np.count_nonzero(np.diff(framed, axis=0)) + np.count_nonzero(np.diff(framed, axis=1))
+    return max(1.0, 2 * int(lines.sum()) / (edges * np.pi / 4)) if edges else 1.0
 
 
 def _outermost(boxes: list[Box]) -> list[Box]:
