@@ -1,0 +1,108 @@
+"""What runs again after a change: exactly what depends on it. Measured with dry runs of a real, finished workflow."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+FIGURES = {"evaluate", "all_snapshots", "validate", "members", "ensemble", "ensemble_table", "froc"}
+AFTER_DETECTION = FIGURES | {"overlays"}
+AFTER_TRAINING = {"snapshot", "detect"} | AFTER_DETECTION
+TRAINING = {"train"} | AFTER_TRAINING
+AFTER_TABLES = {"part", "train_set", "test_set"} | TRAINING
+FUSION = {"ensemble", "ensemble_table", "overlays", "froc"}
+
+
+def test_nothing_runs_when_nothing_changed(finished):
+    assert finished.would_run() == set()
+
+
+def test_touched_sources_and_reordered_config_run_nothing(changed):
+    for path in changed.project.rglob("*.py"):
+        os.utime(path)
+    changed.config = dict(reversed(changed.config.items()))
+    assert changed.would_run() == set()
+
+
+def experiment(config):
+    return config["experiments"]["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(lambda c: experiment(c)["train"].update(learning_rate=0.002), TRAINING, id="learning-rate"),
+        pytest.param(lambda c: experiment(c).update(augmentation={"rotation": [-0.2, 0.2]}), TRAINING, id="augmentation"),
+        pytest.param(lambda c: experiment(c).update(sides={"min": 64, "max": 100}), TRAINING, id="sides"),
+        pytest.param(
+            lambda c: c.update(display={"jpeg_quality": 90}), {"decode", "tabulate"} | AFTER_TABLES, id="jpeg-quality"
+        ),
+        pytest.param(
+            lambda c: c.update(labels={"policy": "by_pathology"}), {"classes"} | AFTER_TABLES, id="label-policy"
+        ),
+        pytest.param(
+            lambda c: c["datasets"]["NCC"].update(outline={"min_chroma": 50}),
+            {"annotate", "tabulate"} | AFTER_TABLES,
+            id="outline",
+        ),
+        pytest.param(lambda c: experiment(c).update(detect={"nms_threshold": 0.4}), {"detect"} | AFTER_DETECTION, id="nms"),
+        pytest.param(lambda c: c["ensembles"]["best2"].update(fusion={"iou": 0.4}), FUSION, id="fusion-iou"),
+        pytest.param(lambda c: c.update(evaluation={"score_threshold": 0.2}), AFTER_DETECTION, id="metric-threshold"),
+        pytest.param(lambda c: c.update(report={"overlays": 1}), {"overlays"}, id="overlays"),
+        pytest.param(lambda c: experiment(c)["train"].update(epochs=3), TRAINING, id="epochs"),
+    ],
+)
+def test_a_changed_key_runs_what_depends_on_it(changed, change, expected):
+    change(changed.config)
+    assert changed.would_run() == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("scripts/mammo/fusion/fuse.py", "from __future__ import annotations", "X = 1", FUSION),
+        (
+            "scripts/mammo/dicom/display.py",
+            "from __future__ import annotations",
+            "X = 1",
+            {"decode", "tabulate"} | AFTER_TABLES,
+        ),
+    ],
+    ids=["fusion", "dicom"],
+)
+def test_a_changed_statement_runs_what_uses_it(changed, edit, file, old, new, expected):
+    edit(file, old, f"{old}\n\n{new}")
+    assert changed.would_run() == expected
+
+
+def test_a_changed_comment_runs_nothing(changed, edit):
+    edit("scripts/mammo/dicom/display.py", "from __future__", "# another word\nfrom __future__")
+    assert changed.would_run() == set()
+
+
+def test_the_training_is_spared_when_its_films_come_out_the_same(finished, edit):
+    """Real runs: a converter's statement changes, the films do not."""
+    manifest = finished.folder / "snapshots/tiny/snapshots.csv"
+    before = manifest.stat().st_mtime_ns
+    edit("scripts/mammo/dicom/display.py", "from __future__ import annotations", "from __future__ import annotations\n\nX = 1")
+    said = finished.run()
+    assert "Decode shard" in said
+    assert "Train tiny" not in said and "Detect with" not in said
+    assert manifest.stat().st_mtime_ns == before
+    assert finished.would_run() == set()
+
+
+def test_a_lost_intermediate_table_is_made_again_without_training(finished):
+    (finished.folder / "results/snapshot_tiny_01.csv").unlink()
+    assert finished.would_run() <= {"evaluate", "all_snapshots"}
+    finished.run()
+    assert finished.would_run() == set()
+
+
+def test_raw_files_that_were_only_touched_make_nothing_again_but_the_index(finished):
+    for path in (finished.folder / "data/inbreast/raw_files").rglob("*"):
+        os.utime(path)
+    said = finished.run()
+    assert "Train tiny" not in said and "Decode shard" not in said
+    assert finished.would_run() == set()
