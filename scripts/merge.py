@@ -21,7 +21,9 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, help="merged table")
     parser.add_argument("--validation", help="how to split, JSON; needs --out-validation")
     parser.add_argument("--out-validation", type=Path, help="table of the patients kept apart")
-    parser.add_argument("--tests", nargs="*", type=Path, default=[], help="tables that must share no patient and no film")
+    parser.add_argument(
+        "--tests", nargs="*", type=Path, default=[], help="tables that must share no patient and no film"
+    )
     args = parser.parse_args()
     labels = parse_section(LabelSettings, args.labels)
     merged = merged_from(args.tables, args.out)
@@ -34,7 +36,9 @@ def main() -> None:
         write_set(args.out_validation, validation, labels)
         merged = training
     write_set(args.out, merged, labels)
-    print(f"{args.out}: {len(merged.images)} images, {len(merged.patients)} patients, {len(merged.lesions)} lesions")
+    print(
+        f"{args.out}: {len(merged.images)} images, {len(merged.patients)} patients, {len(merged.lesions)} lesions"
+    )
 
 
 def merged_from(tables: list[Path], out: Path) -> ImageSet:

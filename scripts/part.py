@@ -18,7 +18,9 @@ def main() -> None:
     parser.add_argument("--lesions", required=True, help="lesions.csv of the dataset")
     parser.add_argument("--part", required=True, help="settings of the part, JSON")
     parser.add_argument("--labels", required=True, help="label policy, JSON")
-    parser.add_argument("--out", required=True, help="data_*.csv to write; .images.csv and .lesions.csv beside it")
+    parser.add_argument(
+        "--out", required=True, help="data_*.csv to write; .images.csv and .lesions.csv beside it"
+    )
     args = parser.parse_args()
     labels = parse_section(LabelSettings, args.labels)
     images, lesions = read_table(args.images, Image), read_table(args.lesions, Lesion)

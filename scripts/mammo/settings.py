@@ -43,7 +43,8 @@ class DisplaySettings(Section):
     )
     window_index: int = Field(0, ge=0, description="Which window to take where a file offers several.")
     percentiles: tuple[float, float] = Field(
-        (0.5, 99.8), description="Lower and upper percentile of the breast's pixels (padding and air left out)."
+        (0.5, 99.8),
+        description="Lower and upper percentile of the breast's pixels (padding and air left out).",
     )
     jpeg_quality: int = Field(95, ge=1, le=100, description="Quality of the written grey JPEG.")
 
@@ -58,49 +59,76 @@ class DisplaySettings(Section):
 class OutlineSettings(Section):
     """Recognition of a lesion outlined in colour in the JPEG beside a DICOM file."""
 
-    colours: tuple[Colour, ...] = Field(("red", "green", "dark_red"), min_length=1, description="Colours that readers used.")
-    min_chroma: int = Field(
-        40, ge=1, le=255, description="Distance from grey (largest minus smallest of R, G, B) from which a pixel is coloured."
+    colours: tuple[Colour, ...] = Field(
+        ("red", "green", "dark_red"), min_length=1, description="Colours that readers used."
     )
-    close_gap: int = Field(9, ge=0, description="Widest gap of a line, in pixels of the JPEG, that is closed.")
-    min_side: int = Field(12, ge=1, description="Outlines narrower or lower than this, in pixels of the JPEG, are dropped.")
+    min_chroma: int = Field(
+        40,
+        ge=1,
+        le=255,
+        description="Distance from grey (largest minus smallest of R, G, B) from which a pixel is coloured.",
+    )
+    close_gap: int = Field(
+        9, ge=0, description="Widest gap of a line, in pixels of the JPEG, that is closed."
+    )
+    min_side: int = Field(
+        12, ge=1, description="Outlines narrower or lower than this, in pixels of the JPEG, are dropped."
+    )
 
 
 class DeliverySettings(Section):
     """One delivery of an NCC dataset: which archives it came in, and what it holds."""
 
-    group: Literal["abn", "normal"] = Field(description="abn: every film must carry an annotation; normal: none does.")
-    tars: tuple[str, ...] = Field(
-        (), description="Archives in the dataset's tar folder; empty: <delivery>.tar, .tar.gz, .tgz, .tar.bz2 or .tar.xz."
+    group: Literal["abn", "normal"] = Field(
+        description="abn: every film must carry an annotation; normal: none does."
     )
-    outline: OutlineSettings | None = Field(None, description="Overrides the dataset's outline settings (readers differ).")
+    tars: tuple[str, ...] = Field(
+        (),
+        description="Archives in the dataset's tar folder; empty: <delivery>.tar, .tar.gz, .tgz, .tar.bz2 or .tar.xz.",
+    )
+    outline: OutlineSettings | None = Field(
+        None, description="Overrides the dataset's outline settings (readers differ)."
+    )
 
 
 class PartSettings(Section):
     """A table data_*.csv of a dataset: which of its images and lesions it takes. Empty lists take all."""
 
-    deliveries: tuple[str, ...] = Field((), description="Deliveries (NCC), or mass_train, calc_test, … (CBIS-DDSM).")
+    deliveries: tuple[str, ...] = Field(
+        (), description="Deliveries (NCC), or mass_train, calc_test, … (CBIS-DDSM)."
+    )
     groups: tuple[Literal["abn", "normal"], ...] = Field((), description="abn, normal.")
     lesion_types: tuple[str, ...] = Field(
-        (), description="Lesion types to take, e.g. [mass]. Images that hold only other lesions are left out, not made normals."
+        (),
+        description="Lesion types to take, e.g. [mass]. Images that hold only other lesions are left out, not made normals.",
     )
 
 
 class DatasetSettings(Section):
     """A folder under data_dir: its raw format, how it is cut into work, its tables."""
 
-    format: Literal["cbis-ddsm", "inbreast", "ncc"] = Field(description="The module of mammo/datasets that reads it.")
-    shards: int = Field(8, ge=1, le=64, description="Jobs that share the dataset's films; membership by hash of the name.")
-    patients: str = Field(
-        "", description="Name space of patient ids; empty: the dataset's own. Datasets with the same name share patients."
+    format: Literal["cbis-ddsm", "inbreast", "ncc"] = Field(
+        description="The module of mammo/datasets that reads it."
     )
-    max_reject_share: Fraction = Field(0.1, description="Stop when a larger share of the dataset's files is rejected.")
+    shards: int = Field(
+        8, ge=1, le=64, description="Jobs that share the dataset's films; membership by hash of the name."
+    )
+    patients: str = Field(
+        "",
+        description="Name space of patient ids; empty: the dataset's own. Datasets with the same name share patients.",
+    )
+    max_reject_share: Fraction = Field(
+        0.1, description="Stop when a larger share of the dataset's files is rejected."
+    )
     deliveries: dict[Name, DeliverySettings] = Field(default_factory=dict, description="NCC only.")
     letters: dict[str, str] = Field(
-        default_factory=dict, description="NCC only: lesion type of each letter in the folder names, e.g. {A: mass}."
+        default_factory=dict,
+        description="NCC only: lesion type of each letter in the folder names, e.g. {A: mass}.",
     )
     outline: OutlineSettings = Field(OutlineSettings(), description="NCC only: how outlines are recognised.")
-    parts: dict[Name, PartSettings] = Field(min_length=1, description="Tables by file stem: data_abn_1 → data_abn_1.csv.")
+    parts: dict[Name, PartSettings] = Field(
+        min_length=1, description="Tables by file stem: data_abn_1 → data_abn_1.csv."
+    )
 
     @model_validator(mode="after")
     def _deliveries_fit_the_format(self) -> DatasetSettings:
@@ -111,9 +139,13 @@ class DatasetSettings(Section):
         for part, settings in self.parts.items():
             if not part.startswith("data"):
                 raise ValueError(f"part '{part}' must begin with 'data', as its file data_*.csv does")
-            unknown = [name for name in settings.deliveries if self.deliveries and name not in self.deliveries]
+            unknown = [
+                name for name in settings.deliveries if self.deliveries and name not in self.deliveries
+            ]
             if unknown:
-                raise ValueError(f"part '{part}' names deliveries that the dataset does not have: {', '.join(unknown)}")
+                raise ValueError(
+                    f"part '{part}' names deliveries that the dataset does not have: {', '.join(unknown)}"
+                )
         return self
 
 
@@ -151,7 +183,9 @@ class TrainSetSettings(Section):
     """A merged training table retinanet_train_<name>.csv."""
 
     tables: tuple[str, ...] = Field(min_length=1, description="<dataset>/<part>, e.g. CBIS-DDSM/data_all.")
-    validation: ValidationSettings = Field(ValidationSettings(), description="Patients kept apart from training.")
+    validation: ValidationSettings = Field(
+        ValidationSettings(), description="Patients kept apart from training."
+    )
 
 
 class TestSetSettings(Section):
@@ -167,13 +201,25 @@ class TestSetSettings(Section):
 class AnchorSettings(Section):
     """The boxes that the network starts from (keras_retinanet.utils.anchors)."""
 
-    pyramid_levels: tuple[int, ...] = Field((3, 4, 5, 6, 7), description="Levels of the feature pyramid; 3, 4 and 5 always.")
-    sizes: tuple[Positive, ...] = Field((32.0, 64.0, 128.0, 256.0, 512.0), description="Side in network pixels, one a level.")
-    strides: tuple[Count, ...] = Field((8, 16, 32, 64, 128), description="Step in network pixels, one a level.")
+    pyramid_levels: tuple[int, ...] = Field(
+        (3, 4, 5, 6, 7), description="Levels of the feature pyramid; 3, 4 and 5 always."
+    )
+    sizes: tuple[Positive, ...] = Field(
+        (32.0, 64.0, 128.0, 256.0, 512.0), description="Side in network pixels, one a level."
+    )
+    strides: tuple[Count, ...] = Field(
+        (8, 16, 32, 64, 128), description="Step in network pixels, one a level."
+    )
     ratios: tuple[Positive, ...] = Field((0.5, 1.0, 2.0), description="Height over width.")
-    scales: tuple[Positive, ...] = Field((1.0, 2 ** (1 / 3), 2 ** (2 / 3)), description="Factors of each size.")
-    negative_overlap: Fraction = Field(0.4, description="Below this IoU with every lesion an anchor is background.")
-    positive_overlap: Fraction = Field(0.5, description="From this IoU on an anchor is the lesion; between the two: ignored.")
+    scales: tuple[Positive, ...] = Field(
+        (1.0, 2 ** (1 / 3), 2 ** (2 / 3)), description="Factors of each size."
+    )
+    negative_overlap: Fraction = Field(
+        0.4, description="Below this IoU with every lesion an anchor is background."
+    )
+    positive_overlap: Fraction = Field(
+        0.5, description="From this IoU on an anchor is the lesion; between the two: ignored."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> AnchorSettings:
@@ -204,11 +250,16 @@ class ModelSettings(Section):
         "five-stage network of ours for tests and the demo).",
     )
     plain_channels: tuple[Count, ...] = Field(
-        (16, 24, 32, 48, 64), min_length=5, max_length=5, description="plain only: channels of its five stages."
+        (16, 24, 32, 48, 64),
+        min_length=5,
+        max_length=5,
+        description="plain only: channels of its five stages.",
     )
     pyramid_features: int = Field(256, ge=8, description="Channels of the feature pyramid.")
     head_features: int = Field(256, ge=8, description="Channels of the two heads.")
-    prior_probability: Annotated[float, Field(gt=0, lt=1)] = Field(0.01, description="Initial score of every anchor.")
+    prior_probability: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.01, description="Initial score of every anchor."
+    )
     freeze_backbone: bool = Field(False, description="Train the pyramid and the heads only.")
     anchors: AnchorSettings = Field(AnchorSettings(), description="Anchor boxes and what counts as overlap.")
 
@@ -253,27 +304,36 @@ class LossSettings(Section):
 
     focal_alpha: Fraction = Field(0.25, description="Weight of lesions against background.")
     focal_gamma: float = Field(2.0, ge=0, description="How much easy anchors are discounted.")
-    smooth_l1_sigma: Positive = Field(3.0, description="Where the box loss turns from square to linear: 1/σ².")
+    smooth_l1_sigma: Positive = Field(
+        3.0, description="Where the box loss turns from square to linear: 1/σ²."
+    )
 
 
 class ScheduleSettings(Section):
     """Learning rate by epoch."""
 
     kind: Literal["constant", "cosine", "step", "plateau"] = Field(
-        "plateau", description="plateau: times factor after `patience` epochs without a smaller training loss."
+        "plateau",
+        description="plateau: times factor after `patience` epochs without a smaller training loss.",
     )
     warmup_epochs: int = Field(0, ge=0, description="Epochs of linear rise from a tenth.")
     factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="step and plateau.")
     step_epochs: Count = Field(10, description="step: epochs between two falls.")
     patience: Count = Field(2, description="plateau.")
-    over_epochs: int | None = Field(None, ge=1, description="cosine: epochs down to zero; empty: all of them.")
+    over_epochs: int | None = Field(
+        None, ge=1, description="cosine: epochs down to zero; empty: all of them."
+    )
 
 
 class WeightSettings(Section):
     """Where the weights come from before the first step."""
 
-    source: Literal["imagenet", "none", "file", "snapshot"] = Field("imagenet", description="file: weights by layer name.")
-    path: str = Field("", description="imagenet: a local file, if the machine is offline; file and snapshot: the HDF5 file.")
+    source: Literal["imagenet", "none", "file", "snapshot"] = Field(
+        "imagenet", description="file: weights by layer name."
+    )
+    path: str = Field(
+        "", description="imagenet: a local file, if the machine is offline; file and snapshot: the HDF5 file."
+    )
 
     @model_validator(mode="after")
     def _path_where_needed(self) -> WeightSettings:
@@ -286,13 +346,16 @@ class TrainSettings(Section):
     """Optimisation."""
 
     epochs: Count = Field(50, description="Passes; one snapshot each.")
-    steps: int | Literal["auto"] = Field("auto", description="Batches an epoch; auto: one pass over the films.")
+    steps: int | Literal["auto"] = Field(
+        "auto", description="Batches an epoch; auto: one pass over the films."
+    )
     batch_size: Count = Field(1, description="Films a step.")
     learning_rate: Positive = Field(1e-5, description="Adam's, at the start of the schedule.")
     schedule: ScheduleSettings = Field(ScheduleSettings(), description="How it changes.")
     clip_norm: Positive = Field(0.001, description="Largest norm of each gradient.")
     group_by: Literal["ratio", "random", "none"] = Field(
-        "ratio", description="ratio: films of like shape share a batch; random: shuffled each epoch; none: in order."
+        "ratio",
+        description="ratio: films of like shape share a batch; random: shuffled each epoch; none: in order.",
     )
     seed: int = Field(0, ge=0, description="Initial weights, order of films, augmentation.")
 
@@ -308,18 +371,24 @@ class DetectSettings(Section):
 
     score_floor: Fraction = Field(0.01, description="Boxes below are not stored.")
     max_detections: Count = Field(300, description="Most boxes an image.")
-    nms_threshold: Fraction = Field(0.5, description="IoU above which the weaker of two boxes of one network is dropped.")
+    nms_threshold: Fraction = Field(
+        0.5, description="IoU above which the weaker of two boxes of one network is dropped."
+    )
 
 
 class ExperimentSettings(Section):
     """One training: a train set, a network, a way to train it."""
 
     train_set: Name = Field(description="One of train_sets.")
-    test_sets: tuple[Name, ...] = Field((), description="Test sets on which all_snapshots.csv wants every snapshot; empty: all.")
+    test_sets: tuple[Name, ...] = Field(
+        (), description="Test sets on which all_snapshots.csv wants every snapshot; empty: all."
+    )
     model: ModelSettings = Field(ModelSettings(), description="The network.")
     weights: WeightSettings = Field(WeightSettings(), description="Initial weights.")
     sides: SideSettings = Field(SideSettings(), description="Image sides.")
-    augmentation: AugmentationSettings = Field(AugmentationSettings(), description="Random changes while training.")
+    augmentation: AugmentationSettings = Field(
+        AugmentationSettings(), description="Random changes while training."
+    )
     losses: LossSettings = Field(LossSettings(), description="Losses.")
     train: TrainSettings = Field(TrainSettings(), description="Optimisation.")
     detect: DetectSettings = Field(DetectSettings(), description="Stored detections.")
@@ -333,17 +402,24 @@ HitRule = Literal["lesion_centre_in_detection", "detection_centre_in_lesion", "i
 class EvaluationSettings(Section):
     """How figures are computed from stored detections."""
 
-    score_threshold: Fraction = Field(0.1, description="The team's protocol: detections from this score on count.")
-    hit_rule: HitRule = Field(
-        "lesion_centre_in_detection", description="The team's protocol: what hits a lesion (sensitivity, lesions_hit)."
+    score_threshold: Fraction = Field(
+        0.1, description="The team's protocol: detections from this score on count."
     )
-    froc_hit_rule: HitRule = Field("detection_centre_in_lesion", description="What hits a lesion in FROC (sens_at_*).")
+    hit_rule: HitRule = Field(
+        "lesion_centre_in_detection",
+        description="The team's protocol: what hits a lesion (sensitivity, lesions_hit).",
+    )
+    froc_hit_rule: HitRule = Field(
+        "detection_centre_in_lesion", description="What hits a lesion in FROC (sens_at_*)."
+    )
 
 
 class FusionSettings(Section):
     """How detections of several snapshots become one set."""
 
-    method: Literal["wbf", "nms"] = Field("wbf", description="wbf: weighted boxes fusion; nms: pooled, best box kept.")
+    method: Literal["wbf", "nms"] = Field(
+        "wbf", description="wbf: weighted boxes fusion; nms: pooled, best box kept."
+    )
     iou: Fraction = Field(0.5, description="Overlap from which two boxes are one finding.")
     score_floor: Fraction = Field(0.01, description="Boxes of members below are not fused.")
 
@@ -353,9 +429,13 @@ class MemberSettings(Section):
 
     names: tuple[str, ...] = Field((), description="<experiment>_<NN>, e.g. resnet50-ncc_17.")
     best: int | None = Field(None, ge=1, description="Take the best so many snapshots of `experiments`.")
-    per_experiment: bool = Field(False, description="The best so many of each experiment, not of all together.")
+    per_experiment: bool = Field(
+        False, description="The best so many of each experiment, not of all together."
+    )
     experiments: tuple[Name, ...] = Field((), description="Where to look; empty: all.")
-    metric: Literal["froc_mean", "sensitivity", "ap50", "sens_at_1"] = Field("froc_mean", description="On validation.")
+    metric: Literal["froc_mean", "sensitivity", "ap50", "sens_at_1"] = Field(
+        "froc_mean", description="On validation."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> MemberSettings:
@@ -375,7 +455,9 @@ class EnsembleSettings(Section):
 class ReportSettings(Section):
     """Pictures."""
 
-    overlays: int = Field(40, ge=0, description="Films drawn for each ensemble and test set; those with lesions first.")
+    overlays: int = Field(
+        40, ge=0, description="Films drawn for each ensemble and test set; those with lesions first."
+    )
     overlay_score: Fraction = Field(0.1, description="Detections below are not drawn.")
     overlay_side: int = Field(1024, ge=128, description="Longer side of an overlay, in pixels.")
 
@@ -383,12 +465,16 @@ class ReportSettings(Section):
 class Config(Section):
     """The whole of config.yaml."""
 
-    data_dir: str = Field("data", description="Folder of the datasets; absolute, or relative to the working folder.")
+    data_dir: str = Field(
+        "data", description="Folder of the datasets; absolute, or relative to the working folder."
+    )
     unpack: UnpackSettings = Field(UnpackSettings(), description="Limits for archives.")
     display: DisplaySettings = Field(DisplaySettings(), description="The display image.")
     labels: LabelSettings = Field(LabelSettings(), description="Label policy.")
     datasets: dict[Name, DatasetSettings] = Field(min_length=1, description="By folder name under data_dir.")
-    train_sets: dict[Name, TrainSetSettings] = Field(default_factory=dict, description="Merged training tables.")
+    train_sets: dict[Name, TrainSetSettings] = Field(
+        default_factory=dict, description="Merged training tables."
+    )
     test_sets: dict[Name, TestSetSettings] = Field(default_factory=dict, description="Test sets.")
     experiments: dict[Name, ExperimentSettings] = Field(default_factory=dict, description="Trainings.")
     evaluation: EvaluationSettings = Field(EvaluationSettings(), description="Figures.")
@@ -478,13 +564,16 @@ def _broken_references(config: Config) -> Iterator[str]:
         if re.search(r"_\d+$", name):
             yield f"experiments.{name}: a name may not end in _<number>, which marks a snapshot's epoch"
         if experiment.train_set not in config.train_sets:
-            yield f"experiments.{name}.train_set: '{experiment.train_set}' is no train set; there are " + ", ".join(
-                config.train_sets
+            yield (
+                f"experiments.{name}.train_set: '{experiment.train_set}' is no train set; there are "
+                + ", ".join(config.train_sets)
             )
         yield from _unknown(f"experiments.{name}.test_sets", experiment.test_sets, config.test_sets)
     for name, ensemble in config.ensembles.items():
         yield from _unknown(f"ensembles.{name}.test_sets", ensemble.test_sets, config.test_sets)
-        yield from _unknown(f"ensembles.{name}.members.experiments", ensemble.members.experiments, config.experiments)
+        yield from _unknown(
+            f"ensembles.{name}.members.experiments", ensemble.members.experiments, config.experiments
+        )
         yield from _broken_members(config, name, ensemble.members)
 
 
@@ -500,8 +589,10 @@ def _broken_members(config: Config, ensemble: str, members: MemberSettings) -> I
         return
     for experiment in members.experiments or config.experiments:
         settings = config.experiments.get(experiment)
-        if settings and config.train_sets.get(settings.train_set) and (
-            config.train_sets[settings.train_set].validation.fraction == 0
+        if (
+            settings
+            and config.train_sets.get(settings.train_set)
+            and (config.train_sets[settings.train_set].validation.fraction == 0)
         ):
             yield f"{key}.best: {experiment} has no validation set to choose on (its validation.fraction is 0)"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 # Its values travel as parameters of the rules that use them, defaults included: a new key elsewhere concerns nobody.
 NOT_COUNTED = "mammo/settings.py"
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_fingerprint(script: Path, root: Path) -> str:
     """Digest of a script and of all modules of ours below `root` that it imports, at any depth and at any place.
 
@@ -35,7 +35,7 @@ def _reachable(script: Path, root: Path) -> set[Path]:
     return seen
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(file: Path, root: Path) -> frozenset[Path]:
     return frozenset(path for name in _imported_names(_tree(file)) for path in _files_of(name, root))
 
@@ -63,7 +63,7 @@ def _tree(file: Path) -> ast.Module:
     return ast.parse(file.read_bytes(), filename=str(file))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _statements(file: Path) -> str:
     tree = _tree(file)
     for node in ast.walk(tree):
@@ -75,4 +75,8 @@ def _statements(file: Path) -> str:
 
 
 def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

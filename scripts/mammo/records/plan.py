@@ -71,7 +71,9 @@ class Plan:
 
     def test_tables_of(self, train_set: str) -> list[str]:
         """Test tables on which an experiment or an ensemble of this train set is tested: they must share no patient."""
-        trained = [name for name, settings in self.config.experiments.items() if settings.train_set == train_set]
+        trained = [
+            name for name, settings in self.config.experiments.items() if settings.train_set == train_set
+        ]
         tests = {test for name in trained for test in self.tests_of(name)}
         if trained:
             tests.update(self.ensemble_tests())
@@ -87,12 +89,16 @@ class Plan:
         """Names <experiment>_<NN> of all snapshots."""
         chosen = list(experiments) or list(self.config.experiments)
         return [
-            f"{name}_{epoch:02d}" for name in chosen for epoch in range(1, self.config.experiments[name].train.epochs + 1)
+            f"{name}_{epoch:02d}"
+            for name in chosen
+            for epoch in range(1, self.config.experiments[name].train.epochs + 1)
         ]
 
     def looked_at(self, experiment: str, name: str) -> str:
         """Table of a test set, or of the experiment's own validation set."""
-        stem = f"val_{self.config.experiments[experiment].train_set}" if name == "validation" else f"test_{name}"
+        stem = (
+            f"val_{self.config.experiments[experiment].train_set}" if name == "validation" else f"test_{name}"
+        )
         return f"{self.config.data_dir}/retinanet_{stem}.csv"
 
     def snapshot_file(self, experiment: str, epoch: str) -> str:
@@ -106,7 +112,9 @@ class Plan:
 
     def training_settings(self, experiment: str) -> str:
         """What training depends on."""
-        return self._experiment_settings(experiment, "model", "weights", "sides", "augmentation", "losses", "train")
+        return self._experiment_settings(
+            experiment, "model", "weights", "sides", "augmentation", "losses", "train"
+        )
 
     def detection_settings(self, experiment: str) -> str:
         """What a snapshot's detections depend on, beside the snapshot."""

@@ -32,7 +32,9 @@ def tree_digest(folders: list[Path]) -> str:
     digest = hashlib.sha256()
     for folder in folders:
         for path, status in sorted(_files(folder)):
-            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+            digest.update(
+                f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape")
+            )
     return digest.hexdigest()[:16]
 
 

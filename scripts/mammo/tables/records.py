@@ -53,7 +53,9 @@ class Lesion(Row):
     @model_validator(mode="after")
     def _box_has_an_area(self) -> Lesion:
         if not (self.x1 < self.x2 and self.y1 < self.y2):
-            raise ValueError(f"the box {self.x1},{self.y1},{self.x2},{self.y2} has no area: x1 < x2 and y1 < y2 must hold")
+            raise ValueError(
+                f"the box {self.x1},{self.y1},{self.x2},{self.y2} has no area: x1 < x2 and y1 < y2 must hold"
+            )
         return self
 
 

@@ -43,7 +43,9 @@ def read_annotations(path: Path | str) -> dict[str, list[LabelledBox]]:
     images: dict[str, list[LabelledBox]] = {}
     for line, cells in _rows(path):
         if len(cells) != 6 or not cells[0]:
-            raise UserError(f"{path}, line {line}: expected path,x1,y1,x2,y2,class_name, found {','.join(cells)!r}")
+            raise UserError(
+                f"{path}, line {line}: expected path,x1,y1,x2,y2,class_name, found {','.join(cells)!r}"
+            )
         boxes = images.setdefault(cells[0], [])
         if any(cells[1:]):
             boxes.append(_box(path, line, cells))
@@ -54,7 +56,9 @@ def _box(path: Path | str, line: int, cells: list[str]) -> LabelledBox:
     try:
         x1, y1, x2, y2 = (float(cell) for cell in cells[1:5])
     except ValueError as error:
-        raise UserError(f"{path}, line {line}: x1,y1,x2,y2 must be numbers, found {','.join(cells[1:5])!r}") from error
+        raise UserError(
+            f"{path}, line {line}: x1,y1,x2,y2 must be numbers, found {','.join(cells[1:5])!r}"
+        ) from error
     if not (0 <= x1 < x2 and 0 <= y1 < y2) or not cells[5]:
         raise UserError(
             f"{path}, line {line}: a box needs 0 <= x1 < x2, 0 <= y1 < y2 and a class name, found {','.join(cells[1:])!r}"
@@ -75,7 +79,11 @@ def read_classes(path: Path | str) -> list[str]:
     except (ValueError, IndexError) as error:
         raise UserError(f"{path}: expected class_name,id in every row: {error}") from error
     names = [name for _, name in sorted(pairs)]
-    if [number for number, _ in sorted(pairs)] != list(range(len(pairs))) or len(set(names)) != len(names) or not names:
+    if (
+        [number for number, _ in sorted(pairs)] != list(range(len(pairs)))
+        or len(set(names)) != len(names)
+        or not names
+    ):
         raise UserError(f"{path}: ids must be 0, 1, 2, … and names unique, found {pairs}")
     return names
 

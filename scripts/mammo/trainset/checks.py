@@ -15,7 +15,9 @@ def check_disjoint(first_name: str, first: ImageSet, second_name: str, second: I
             f"{second_name} would mean nothing: take them out of one of the two (parts and tables in config.yaml)"
         )
     by_pixels = {image.sha256: image.image_id for image in second.images}
-    twins = sorted(f"{image.image_id} = {by_pixels[image.sha256]}" for image in first.images if image.sha256 in by_pixels)
+    twins = sorted(
+        f"{image.image_id} = {by_pixels[image.sha256]}" for image in first.images if image.sha256 in by_pixels
+    )
     if twins:
         raise UserError(
             f"{len(twins)} films of {first_name} have the same pixels as films of {second_name}: {_some(twins)}. "
@@ -26,7 +28,9 @@ def check_disjoint(first_name: str, first: ImageSet, second_name: str, second: I
 def check_trainable(name: str, training: ImageSet) -> None:
     """Raise `UserError` for a set that no network can learn from."""
     if not training.images:
-        raise UserError(f"train set {name} has no image: look at the tables it names and at their rejects.csv")
+        raise UserError(
+            f"train set {name} has no image: look at the tables it names and at their rejects.csv"
+        )
     if not training.lesions:
         raise UserError(f"train set {name} has no lesion: look at its tables and at the label policy")
 

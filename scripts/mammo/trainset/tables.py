@@ -58,7 +58,9 @@ def select(images: list[Image], lesions: list[Lesion], part: PartSettings) -> Im
 
     An abnormal film none of whose lesions is taken is left out: as background it would teach that a lesion is none.
     """
-    wanted = [lesion for lesion in lesions if not part.lesion_types or lesion.lesion_type in part.lesion_types]
+    wanted = [
+        lesion for lesion in lesions if not part.lesion_types or lesion.lesion_type in part.lesion_types
+    ]
     with_lesions = {lesion.image_id for lesion in wanted}
     kept = [
         image
@@ -87,7 +89,9 @@ def merge(sets: Iterable[tuple[str, ImageSet]]) -> ImageSet:
 def _ordered(images: Iterable[Image], lesions: Iterable[Lesion]) -> ImageSet:
     kept = sorted(images, key=lambda image: image.image_id)
     known = {image.image_id for image in kept}
-    found = sorted((lesion for lesion in lesions if lesion.image_id in known), key=lambda x: (x.image_id, x.lesion_id))
+    found = sorted(
+        (lesion for lesion in lesions if lesion.image_id in known), key=lambda x: (x.image_id, x.lesion_id)
+    )
     return ImageSet(tuple(kept), tuple(found))
 
 
