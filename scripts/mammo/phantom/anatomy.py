@@ -20,7 +20,8 @@ class Anatomy:
     """One breast without findings. Arrays have the film's shape (height, width).
 
     `tissue` is brightness before noise; `inside` the breast; `depth` the distance to the skin in pixels (0 in
-    air); `thickness` 0 to 1, how much of the full compressed thickness the beam crosses; `muscle` 0 to 1.
+    air); `thickness` 0 to 1, how much of the full compressed thickness the beam crosses; `muscle` 0 to 1;
+    `texture` the fine structure of the tissue, mean 0, deviation 1.
     """
 
     tissue: np.ndarray
@@ -28,6 +29,7 @@ class Anatomy:
     depth: np.ndarray
     thickness: np.ndarray
     muscle: np.ndarray
+    texture: np.ndarray
 
 
 def power_law_noise(rng: np.random.Generator, height: int, width: int, beta: float) -> np.ndarray:
@@ -150,4 +152,4 @@ def make_anatomy(rng: np.random.Generator, height: int, width: int, view: str, d
     tissue = tissue * (1 - 0.6 * muscle) + muscle * (0.36 + 0.02 * strands)
     tissue = tissue * thickness
     tissue += 0.10 * np.exp(-(((depth - 2.2 * unit) / (1.6 * unit)) ** 2)) * inside
-    return Anatomy(tissue.astype(np.float32) * inside, inside, depth, thickness, muscle)
+    return Anatomy(tissue.astype(np.float32) * inside, inside, depth, thickness, muscle, parenchyma)

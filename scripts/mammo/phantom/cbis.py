@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from mammo.phantom.dicomfile import (
     set_pixels,
     truncated,
 )
-from mammo.phantom.film import DrawnLesion, Film, FilmSpec, make_film
+from mammo.phantom.film import DrawnLesion, Film, FilmSpec, film_spec, make_film
 from mammo.phantom.parts import FolderPart, Job
 from mammo.phantom.seeds import digest, generator, uid
 from mammo.phantom.settings import PhantomSettings
@@ -76,6 +76,7 @@ class Row:
 
     @property
     def side_and_view(self) -> tuple[str, str]:
+        """L or R, and CC or MLO."""
         return self["left or right breast"][0], self["image view"]
 
     @property
@@ -85,10 +86,12 @@ class Row:
 
     @property
     def abnormality(self) -> str:
+        """What identifies the lesion on its film: type and number as the CSV has them."""
         return f"{self['abnormality type']}-{int(self['abnormality id']):02d}"
 
     @property
     def kind(self) -> str:
+        """What to draw: a key of `shapes.LESIONS`."""
         if self["abnormality type"] == "calcification":
             return "cluster"
         words = self["mass shape"] + " " + self["mass margins"]
@@ -104,9 +107,7 @@ def _subject(set_name: str, patient: str, side: str, view: str) -> str:
 
 
 def _paths(seed: int, set_name: str, subject: str, number: int, two_series: bool) -> dict[str, str]:
-    """The three path fields. The file names in them are no more reliable than the real ones; a newline ends
-    one.
-    """
+    """The three path fields, their file names no more reliable than the real ones; a newline ends one field."""
     lesion = f"{subject}_{number}"
     film = f"{subject}/{uid(seed, subject, 'study')}/{uid(seed, subject, 'series')}/000000.dcm"
     study, series = uid(seed, lesion, "study"), uid(seed, lesion, "series")
@@ -355,8 +356,8 @@ def _lesion_files(
     """Mask and crop of one lesion, in one series or two, often the wrong way round; and the mask's path."""
     rng = generator(seed, "cbis files", *row.uids(MASK), row.abnormality)
     swapped = rng.random() < (0.5 if row.set_name.startswith("mass") else 0.95)
-    subject, study, _ = row.uids(MASK)
-    named = {"mask": row.uids(MASK)[2], "crop": row.uids(CROP)[2]}
+    subject = row.uids(MASK)[0]
+    named = {"mask": row.uids(MASK)[1:], "crop": row.uids(CROP)[1:]}
     one_series = named["mask"] == named["crop"]
     numbers = {"crop": 1, "mask": 2} if row.set_name.startswith("mass") else {"mask": 1, "crop": 2}
     if swapped:
@@ -368,17 +369,17 @@ def _lesion_files(
         number = numbers[what] if one_series else 1
         # In one series both files carry the series' one description, so it says nothing about the file.
         description = "ROI mask images" if one_series or (what == "mask") != swapped else "cropped images"
-        dataset = elements(**_header(subject, study, named[what], row, number, description))
+        study, series = named[what]
+        dataset = elements(**_header(subject, study, series, row, number, description))
         if what == "mask":
-            set_pixels(
-                dataset, _mask_pixels(rng, lesion, *film.pixels.shape, plan.mask_fault), 8, "MONOCHROME2"
-            )
+            mask = _mask_pixels(rng, lesion, *film.pixels.shape, plan.mask_fault)
+            set_pixels(dataset, mask, 8, "MONOCHROME2")
         else:
             set_pixels(dataset, _crop(film, lesion), 16, "MONOCHROME2")
-        data = encode(dataset, SECONDARY_CAPTURE, seed, "cbis", named[what], number)
+        data = encode(dataset, SECONDARY_CAPTURE, seed, "cbis", series, number)
         if what == "mask" and plan.mask_fault == "broken":
-            data = truncated(data, seed, named[what])
-        folder = _folder(plan.layout, subject, study, named[what], description)
+            data = truncated(data, seed, series)
+        folder = _folder(plan.layout, subject, study, series, description)
         paths[what] = f"{folder}/{_file_name(plan.layout, number)}"
         files[paths[what]] = data
     return files, paths["mask"]
@@ -397,18 +398,10 @@ def film_job(settings: PhantomSettings, rows: tuple[Row, ...], drawn: tuple[str,
     (those listed under the other type too).
     """
     row, seed = rows[0], settings.seed
-    (side, view), (height, width) = row.side_and_view, _size(settings, row.film)
-    spec = FilmSpec(
-        f"{seed} cbis {row.film}",
-        f"{seed} cbis {row['patient_id']}",
-        height,
-        width,
-        side,
-        view,
-        tuple(name.split(":")[1] for name in drawn),
-        settings.difficulty,
-        settings.film.detector_noise,
-    )
+    height, width = _size(settings, row.film)
+    kinds = tuple(name.split(":")[1] for name in drawn)
+    spec = film_spec(settings, f"cbis {row.film}", f"cbis {row['patient_id']}", row.side_and_view, kinds)
+    spec = replace(spec, height=height, width=width)
     film = make_film(spec)
     lesion_of = {name.split(":")[0]: lesion for name, lesion in zip(drawn, film.lesions, strict=True)}
     subject, study, series = row.uids(IMAGE)
@@ -428,14 +421,18 @@ def film_job(settings: PhantomSettings, rows: tuple[Row, ...], drawn: tuple[str,
 
 def _truth_lesion(row: Row, lesion: DrawnLesion, path: str, mask_path: str, plan: Plan) -> TruthLesion:
     usable = int(not plan.mask_fault and not plan.film_fault)
+    x1, y1, x2, y2 = lesion.box
     return TruthLesion(
-        f"{FOLDER}/{path}",
-        row.abnormality,
-        *lesion.box,
-        row["abnormality type"],
-        row["pathology"],
-        f"{FOLDER}/{mask_path}",
-        usable,
+        source=f"{FOLDER}/{path}",
+        lesion_id=row.abnormality,
+        x1=x1,
+        y1=y1,
+        x2=x2,
+        y2=y2,
+        lesion_type=row["abnormality type"],
+        pathology=row["pathology"],
+        annotation=f"{FOLDER}/{mask_path}",
+        recoverable=usable,
     )
 
 
@@ -443,20 +440,19 @@ def _result(
     row: Row, spec: FilmSpec, files: dict[str, bytes], path: str, lesions: list[TruthLesion], plan: Plan
 ) -> Result:
     source = f"{FOLDER}/{path}"
-    group = "abn"
     image = TruthImage(
-        source,
-        row.set_name,
-        row["patient_id"],
-        spec.laterality,
-        spec.view,
-        spec.width,
-        spec.height,
-        group,
-        "",
-        ";".join(sorted({row["abnormality type"]})),
-        row.film,
-        plan.layout,
+        source=source,
+        delivery=row.set_name,
+        patient=row["patient_id"],
+        laterality=spec.laterality,
+        view=spec.view,
+        width=spec.width,
+        height=spec.height,
+        group="abn",
+        letters="",
+        lesion_types=";".join(sorted({lesion.lesion_type for lesion in lesions})),
+        film=row.film,
+        quirks=plan.layout,
     )
     rejects: tuple[TruthReject, ...] = ()
     if plan.film_fault:

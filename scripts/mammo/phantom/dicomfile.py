@@ -6,10 +6,11 @@ Nothing here reads DICOM: the workflow's reader is the code under test.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
@@ -64,8 +65,6 @@ def elements(**values: object) -> Dataset:
 
 def put_invalid(dataset: Dataset, keyword: str, text: str) -> None:
     """Store `text` under a keyword although its value representation forbids it (anonymisers do)."""
-    from pydicom.datadict import dictionary_VR, tag_for_keyword
-
     tag = tag_for_keyword(keyword)
     assert tag is not None
     dataset[tag] = DataElement(tag, dictionary_VR(tag), text, validation_mode=IGNORE)
@@ -113,18 +112,13 @@ def _set_window(dataset: Dataset, top: int, form: PixelForm) -> None:
     """
     if not form.window:
         return
-    middle, width = (0.37, 0.76) if form.window == "linear" else (0.36, 0.46)
+    middle, width = (0.41, 0.82) if form.window == "linear" else (0.38, 0.50)
     middle = 1 - middle if form.inverted else middle
     centre = round(middle * top) + form.offset
     dataset.WindowCenter = [centre, centre + round(0.03 * top), centre - round(0.03 * top)]
     dataset.WindowWidth = [round(width * top), round(width * 0.8 * top), round(width * 1.2 * top)]
     dataset.WindowCenterWidthExplanation = ["NORMAL", "HARDER", "SOFTER"]
     dataset.VOILUTFunction = form.window.upper()
-
-
-def plain(form: PixelForm) -> PixelForm:
-    """The same form without compression and colour."""
-    return replace(form, rle=False, rgb=False)
 
 
 def encode(dataset: Dataset, sop_class: str, *key: object, rle: bool = False) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mammo.phantom.anatomy import Anatomy, make_anatomy
 from mammo.phantom.seeds import generator
-from mammo.phantom.settings import DifficultySettings
+from mammo.phantom.settings import DifficultySettings, PhantomSettings
 from mammo.phantom.shapes import DISTRACTORS, LESIONS, Shape
 
 AIR = 0.012
@@ -35,6 +35,28 @@ class FilmSpec:
     lesions: tuple[str, ...]
     difficulty: DifficultySettings
     detector_noise: float
+
+
+def film_spec(
+    settings: PhantomSettings,
+    key: str,
+    patient: str,
+    side_and_view: tuple[str, str],
+    lesions: tuple[str, ...],
+) -> FilmSpec:
+    """The spec of a film of the settings' size. `key` and `patient` are made the seed's own here."""
+    laterality, view = side_and_view
+    return FilmSpec(
+        key=f"{settings.seed} {key}",
+        patient_key=f"{settings.seed} {patient}",
+        height=settings.film.height,
+        width=settings.film.width,
+        laterality=laterality,
+        view=view,
+        lesions=lesions,
+        difficulty=settings.difficulty,
+        detector_noise=settings.film.detector_noise,
+    )
 
 
 @dataclass(frozen=True)
@@ -156,28 +178,35 @@ def _add_lesions(spec: FilmSpec, anatomy: Anatomy, placed: _Placed) -> tuple[np.
     return layer, drawn
 
 
+def _distractor_kinds(rng: np.random.Generator, hard: DifficultySettings) -> list[str]:
+    def some(counts: tuple[int, int], usual: str, rarer: str, share: float) -> list[str]:
+        return [rarer if rng.random() < share else usual for _ in range(rng.integers(*counts, endpoint=True))]
+
+    kinds = some(hard.distractors, "blob", "node", 0.35) + some(hard.fat_lobules, "lobule", "lobule", 0)
+    return kinds + some(hard.grains, "grain", "eggshell", 0.3)
+
+
 def _add_distractors(spec: FilmSpec, anatomy: Anatomy, placed: _Placed) -> tuple[np.ndarray, np.ndarray]:
+    """What is bright (or dark) and no lesion; gives its brightness and the places of single calcifications."""
     hard, unit = spec.difficulty, spec.height / 512
     rng = generator(spec.key, "distractors")
     layer, grains = np.zeros(anatomy.inside.shape, np.float32), []
-    kinds = [
-        "blob" if rng.random() < 0.65 else "node"
-        for _ in range(rng.integers(*hard.distractors, endpoint=True))
-    ]
-    kinds += ["grain"] * int(rng.integers(*hard.grains, endpoint=True))
-    for kind in kinds:
-        radius = (3.0 if kind == "grain" else rng.uniform(*hard.distractor_radius)) * unit
+    blob, grain = (hard.distractor_radius, hard.distractor_contrast), ((6.0, 6.0), hard.grain_contrast)
+    sizes = {"grain": grain, "eggshell": grain, "lobule": ((5.0, 16.0), hard.fat_lobule_contrast)}
+    for kind in _distractor_kinds(rng, hard):
+        radii, contrast = sizes.get(kind, blob)
+        radius = rng.uniform(*radii) * unit
         found = _place(rng, anatomy, placed, radius, unit)
         shape = DISTRACTORS[kind](rng, radius, unit)
-        amount = hard.grain_contrast if kind == "grain" else hard.distractor_contrast
-        amount *= 1 + hard.contrast_spread * rng.uniform(-1, 1)
+        amount = contrast * (1 + hard.contrast_spread * rng.uniform(-1, 1))
         if found is None:
             continue
         x, y, radius = found
         placed.circles.append((x, y, radius))
+        # A gap takes away a share of the tissue there, or it would punch a hole into thin fat.
+        amount *= anatomy.tissue[y, x] / 0.4 if kind == "lobule" else 1
         _stamp(layer, shape.patch, x, y, amount)
-        if kind == "grain":
-            grains.append((x, y))
+        grains += [(x, y)] * len(shape.points)
     return layer, np.array(grains, dtype=float).reshape(-1, 2)
 
 
@@ -201,6 +230,11 @@ def _add_marker(
     return letters > 0
 
 
+def _shoulder(pixels: np.ndarray, knee: float = 0.52, room: float = 0.34) -> np.ndarray:
+    """Brightness above `knee` levels off towards `knee + room`, as a film's curve does, instead of burning out."""
+    return np.where(pixels > knee, knee + room * np.tanh((pixels - knee) / room), pixels)
+
+
 def make_film(spec: FilmSpec, with_lesions: bool = True) -> Film:
     """Draw the film of `spec`, the same for the same spec.
 
@@ -213,7 +247,9 @@ def make_film(spec: FilmSpec, with_lesions: bool = True) -> Film:
     lesion_layer, lesions = _add_lesions(spec, anatomy, placed)
     distractor_layer, grains = _add_distractors(spec, anatomy, placed)
     layer = distractor_layer + lesion_layer if with_lesions else distractor_layer
-    pixels = anatomy.tissue + layer * anatomy.thickness
+    # Whatever lies in the breast shares its fine structure: findings cut out of clean grey would look pasted in.
+    pixels = anatomy.tissue + layer * anatomy.thickness * (1 + 0.08 * anatomy.texture)
+    pixels = _shoulder(pixels)
     pixels = np.where(anatomy.inside, np.maximum(pixels, AIR * 2), AIR).astype(np.float32)
     inside = anatomy.inside
     if spec.laterality == "R":

@@ -18,7 +18,7 @@ from mammo.phantom.dicomfile import (
     set_brightness,
     truncated,
 )
-from mammo.phantom.film import DrawnLesion, Film, FilmSpec, make_film
+from mammo.phantom.film import DrawnLesion, Film, film_spec, make_film
 from mammo.phantom.parts import FolderPart, Job
 from mammo.phantom.seeds import digits, generator, hexadecimal, uid
 from mammo.phantom.settings import PhantomSettings
@@ -63,7 +63,13 @@ class Plan:
 
     @property
     def file_id(self) -> str:
+        """The eight digits that begin the file's name."""
         return str(20586900 + 31 * self.number)
+
+    @property
+    def xml(self) -> str:
+        """The film's XML, relative to the data folder (a film without findings has none)."""
+        return f"{FOLDER}/raw_files/AllXML/{self.file_id}.xml"
 
 
 def _birads(rng: np.random.Generator, kinds: tuple[str, ...]) -> str:
@@ -160,34 +166,36 @@ def _extent(polygon: np.ndarray) -> tuple[int, int, int, int]:
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
+def _truth_lesion(
+    plan: Plan, source: str, roi: int, polygon: np.ndarray, type_and_pathology: tuple[str, str]
+) -> TruthLesion:
+    x1, y1, x2, y2 = _extent(polygon)
+    return TruthLesion(
+        source=source,
+        lesion_id=f"{roi:02d}",
+        x1=x1,
+        y1=y1,
+        x2=x2,
+        y2=y2,
+        lesion_type=type_and_pathology[0],
+        pathology=type_and_pathology[1],
+        annotation=plan.xml,
+        recoverable=int(not plan.fault),
+    )
+
+
 def _xml(settings: PhantomSettings, plan: Plan, film: Film, source: str) -> tuple[bytes, list[TruthLesion]]:
-    """The film's XML and the lesions in it: polygons for what has an outline, single points for
-    calcifications.
-    """
+    """The film's XML and the lesions in it: polygons for what has an outline, points for calcifications."""
     rng = generator(settings.seed, "inbreast xml", plan.number)
     height, width = film.pixels.shape
-    regions = [
-        (found.kind if found.kind != "mass" or "asymmetry" not in plan.kinds else "asymmetry", found)
-        for found in film.lesions
-    ]
-    rois, lesions = [], []
-    for kind, found in regions:
-        named = DrawnLesion(kind, found.outline, found.box, found.points)
-        for lesion_type, name, polygon in _regions(rng, named, width, height):
-            polygon = np.round(polygon, 6)
+    pathology = "MALIGNANT" if plan.birads[0] in "456" else "BENIGN"
+    rois: list[dict[str, object]] = []
+    lesions: list[TruthLesion] = []
+    for found in film.lesions:
+        for lesion_type, name, drawn in _regions(rng, found, width, height):
+            polygon = np.round(drawn, 6)
+            lesions.append(_truth_lesion(plan, source, len(rois), polygon, (lesion_type, pathology)))
             rois.append(_roi(len(rois), name, POLYGON, polygon))
-            pathology = "MALIGNANT" if plan.birads[0] in "456" else "BENIGN"
-            lesions.append(
-                TruthLesion(
-                    source,
-                    f"{len(rois) - 1:02d}",
-                    *_extent(polygon),
-                    lesion_type,
-                    pathology,
-                    f"{FOLDER}/raw_files/AllXML/{plan.file_id}.xml",
-                    int(not plan.fault),
-                )
-            )
         for point in found.points:
             rois.append(_roi(len(rois), "Calcification", POINT, point[None]))
     for n, point in enumerate(film.grains):
@@ -196,27 +204,9 @@ def _xml(settings: PhantomSettings, plan: Plan, film: Film, source: str) -> tupl
     return plistlib.dumps(document, sort_keys=True), lesions
 
 
-def film_job(settings: PhantomSettings, plan: Plan) -> Result:
-    """One film and, where something was found on it, its XML."""
+def _dicom(settings: PhantomSettings, plan: Plan, film: Film) -> bytes:
+    """The film's DICOM. No window, no spacing, no side, no view: all of that is missing in the real files too."""
     seed = settings.seed
-    # An asymmetry is drawn as a mass is; only its name differs.
-    kinds = tuple("mass" if kind == "asymmetry" else kind for kind in plan.kinds)
-    spec = FilmSpec(
-        f"{seed} inbreast {plan.number}",
-        f"{seed} inbreast patient {plan.patient}",
-        settings.film.height,
-        settings.film.width,
-        plan.laterality,
-        plan.view,
-        kinds,
-        settings.difficulty,
-        settings.film.detector_noise,
-    )
-    film = make_film(spec)
-    patient = hexadecimal(16, seed, "inbreast patient", plan.patient)
-    short_view = "ML" if plan.view == "MLO" else plan.view
-    path = f"raw_files/AllDICOMs/{plan.file_id}_{patient}_MG_{plan.laterality}_{short_view}_ANON.dcm"
-    # No window, no spacing, no side, no view: all of that is missing in the real files too.
     dataset = elements(
         PatientID=digits(6, seed, "inbreast id", plan.number),
         PatientName="",
@@ -230,37 +220,46 @@ def film_job(settings: PhantomSettings, plan: Plan) -> Result:
     )
     set_brightness(dataset, film.pixels, film.air, PixelForm(bits=14 if plan.number % 2 else 12))
     data = encode(dataset, MAMMO_FOR_PRESENTATION, seed, "inbreast", plan.number)
-    files = {path: truncated(data, seed, plan.number) if plan.fault == "truncated" else data}
-    source = f"{FOLDER}/{path}"
+    return truncated(data, seed, plan.number) if plan.fault == "truncated" else data
+
+
+def film_job(settings: PhantomSettings, plan: Plan) -> Result:
+    """One film and, where something was found on it, its XML."""
+    key, patient_key = f"inbreast {plan.number}", f"inbreast patient {plan.patient}"
+    film = make_film(film_spec(settings, key, patient_key, (plan.laterality, plan.view), plan.kinds))
+    patient = hexadecimal(16, settings.seed, patient_key)
+    short_view = "ML" if plan.view == "MLO" else plan.view
+    path = f"raw_files/AllDICOMs/{plan.file_id}_{patient}_MG_{plan.laterality}_{short_view}_ANON.dcm"
+    files, source = {path: _dicom(settings, plan, film)}, f"{FOLDER}/{path}"
     lesions: list[TruthLesion] = []
     if plan.kinds:
         xml, lesions = _xml(settings, plan, film, source)
-        files[f"raw_files/AllXML/{plan.file_id}.xml"] = (
-            xml[: len(xml) // 2] if plan.fault == "broken xml" else xml
-        )
-    image = TruthImage(
-        source,
-        "",
-        patient,
-        plan.laterality,
-        plan.view,
-        spec.width,
-        spec.height,
-        "abn" if plan.kinds else "normal",
-        "",
-        ";".join(sorted({lesion.lesion_type for lesion in lesions})),
-        f"inbreast {plan.number}",
-        "",
-    )
-    if not plan.fault:
-        return Result(tuple(sorted(files.items())), (image,), tuple(lesions))
-    stage, cause = (
-        ("decode", source)
-        if plan.fault == "truncated"
-        else ("annotate", f"{FOLDER}/raw_files/AllXML/{plan.file_id}.xml")
-    )
-    return Result(
-        tuple(sorted(files.items())), (), tuple(lesions), (TruthReject(source, stage, plan.fault, cause),)
+        kept = xml[: len(xml) // 2] if plan.fault == "broken xml" else xml
+        files[plan.xml.removeprefix(f"{FOLDER}/")] = kept
+    images, rejects = (_truth_image(settings, plan, source, patient, lesions),), ()
+    if plan.fault == "truncated":
+        images, rejects = (), (TruthReject(source, "decode", plan.fault, source),)
+    elif plan.fault:
+        images, rejects = (), (TruthReject(source, "annotate", plan.fault, plan.xml),)
+    return Result(tuple(sorted(files.items())), images, tuple(lesions), rejects)
+
+
+def _truth_image(
+    settings: PhantomSettings, plan: Plan, source: str, patient: str, lesions: list[TruthLesion]
+) -> TruthImage:
+    return TruthImage(
+        source=source,
+        delivery="",
+        patient=patient,
+        laterality=plan.laterality,
+        view=plan.view,
+        width=settings.film.width,
+        height=settings.film.height,
+        group="abn" if plan.kinds else "normal",
+        letters="",
+        lesion_types=";".join(sorted({lesion.lesion_type for lesion in lesions})),
+        film=f"inbreast {plan.number}",
+        quirks="no-acr" if plan.acr == " " else "",
     )
 
 

@@ -21,7 +21,7 @@ from mammo.phantom.dicomfile import (
     truncated,
     without_pixels,
 )
-from mammo.phantom.film import Film, FilmSpec, make_film
+from mammo.phantom.film import Film, film_spec, make_film
 from mammo.phantom.outline import Pen, outlined_jpeg
 from mammo.phantom.parts import Job, TarPart
 from mammo.phantom.seeds import digits, generator, uid
@@ -74,12 +74,18 @@ class Plan:
 
     @property
     def dataset(self) -> str:
+        """NCC or NCC_trainset."""
         return TEST if self.delivery in ("abn_1", "abn_2", "normal") else TRAIN
 
     @property
     def source(self) -> str:
         """The DICOM's path relative to the data folder, once unpacked."""
         return f"{self.dataset}/dicom/{self.stem}.dcm"
+
+    @property
+    def jpeg(self) -> str:
+        """The paired JPEG's path, likewise."""
+        return f"{self.dataset}/dicom/{self.stem}.jpg"
 
 
 def _kinds(rng: np.random.Generator, second: float) -> tuple[str, ...]:
@@ -89,14 +95,9 @@ def _kinds(rng: np.random.Generator, second: float) -> tuple[str, ...]:
 
 
 def _case_films(rng: np.random.Generator, abnormal: bool) -> list[tuple[str, str]]:
-    """(side, view) of a case's films. Abnormal cases hold the affected breast's views, now and then both
-    breasts'.
-    """
-    sides = (
-        ["L", "R"]
-        if (rng.random() < 0.8 if not abnormal else rng.random() < 0.12)
-        else [str(rng.choice(["L", "R"]))]
-    )
+    """(side, view) of a case's films: of both breasts for most normals and few abnormal cases, else of one."""
+    both = rng.random() < (0.12 if abnormal else 0.8)
+    sides = ["L", "R"] if both else [str(rng.choice(["L", "R"]))]
     return [(side, view) for side in sides for view in ("CC", "MLO")]
 
 
@@ -111,9 +112,7 @@ def _stem(delivery: str, case: str, letters: str, number: int, index: int) -> st
 
 
 def plan_films(settings: PhantomSettings, delivery: str) -> list[Plan]:
-    """A delivery film by film: the usable ones, then those that must be turned down, each a case of its
-    own.
-    """
+    """A delivery film by film: the usable ones, then those to turn down, each a case of its own."""
     group = settings.ncc if hasattr(settings.ncc, delivery) else settings.ncc_trainset
     usable = getattr(group, delivery)
     faults = FAULTS[delivery] if settings.broken_files and usable else ()
@@ -132,7 +131,8 @@ def _case_name(settings: PhantomSettings, delivery: str, number: int) -> str:
     if delivery == "normal_180130":
         return f"NORMAL{number:04d}"
     if delivery in ("abn_1", "abn_2", "normal"):
-        return f"{number + {'abn_1': 0, 'abn_2': 2500, 'normal': 5000}[delivery]:04d}"
+        # Interleaved, so that no number of cases can make two deliveries share one.
+        return f"{3 * number + ('abn_1', 'abn_2', 'normal').index(delivery):04d}"
     place = sorted(PENS).index(delivery)
     return str(10_000_000 * (1 + place) + 1000 * number + int(digits(3, settings.seed, delivery, number)))
 
@@ -149,24 +149,27 @@ def _plan_case(
     films = _case_films(rng, abnormal)
     return [
         Plan(
-            delivery,
-            index + n,
-            case,
-            _stem(delivery, case, letters, n + 1, index + n),
-            side,
-            view,
-            kinds,
-            letters,
-            fault,
-            stage,
+            delivery=delivery,
+            index=index + n,
+            case=case,
+            stem=_stem(delivery, case, letters, n + 1, index + n),
+            laterality=side,
+            view=view,
+            kinds=kinds,
+            letters=letters,
+            fault=fault,
+            stage=stage,
         )
         for n, (side, view) in enumerate(films)
     ]
 
 
 def _form(plan: Plan, rng: np.random.Generator) -> PixelForm:
-    """How a film's pixels are stored. The first films of a delivery go through the forms one by one, so that
-    small deliveries hold them all; later ones are drawn, the plain form most often."""
+    """How a film's pixels are stored.
+
+    The first films of a delivery go through the forms one by one, so that small deliveries hold them all; later ones
+    are drawn, the plain form most often.
+    """
     turn = [
         PixelForm(bits=12, window="linear"),
         PixelForm(bits=14, inverted=True, window="sigmoid", padding=True),
@@ -239,62 +242,59 @@ def _damaged(data: bytes, fault: str, stem: str) -> bytes:
 def film_job(settings: PhantomSettings, plan: Plan) -> Result:
     """One film and, if abnormal, its paired JPEG."""
     rng = generator(settings.seed, plan.delivery, "film", plan.index)
-    kinds = tuple("mass" if kind == "asymmetry" else kind for kind in plan.kinds)
-    spec = FilmSpec(
-        f"{settings.seed} {plan.delivery} {plan.index}",
-        f"{settings.seed} {plan.delivery} {plan.case}",
-        settings.film.height,
-        settings.film.width,
-        plan.laterality,
-        plan.view,
-        kinds,
-        settings.difficulty,
-        settings.film.detector_noise,
-    )
-    film = make_film(spec)
+    key, patient_key = f"{plan.delivery} {plan.index}", f"{plan.delivery} {plan.case}"
+    film = make_film(film_spec(settings, key, patient_key, (plan.laterality, plan.view), plan.kinds))
     form = _form(plan, rng)
     files = [(f"{plan.stem}.dcm", _dicom(settings, plan, film, form))]
     quirks = form.names()
-    if kinds and plan.fault != "no jpeg":
+    if plan.kinds and plan.fault != "no jpeg":
         pen = _pen(plan, rng)
         outlines = [] if plan.fault == "no outline" else [lesion.outline for lesion in film.lesions]
         files.append((f"{plan.stem}.jpg", outlined_jpeg(film.pixels, outlines, pen)))
         quirks += pen.names()
-    return _result(plan, spec, film, files, quirks)
+    return _result(plan, film, files, quirks)
 
 
-def _result(
-    plan: Plan, spec: FilmSpec, film: Film, files: list[tuple[str, bytes]], quirks: list[str]
-) -> Result:
-    names = [LESION_TYPES.get(kind, kind) for kind in plan.kinds]
-    lesions = tuple(
-        TruthLesion(
-            plan.source,
-            f"{n:02d}",
-            *lesion.box,
-            name,
-            "",
-            f"{plan.dataset}/dicom/{plan.stem}.jpg",
-            int(not plan.fault),
+def _truth_lesions(plan: Plan, film: Film) -> tuple[TruthLesion, ...]:
+    found = []
+    for n, lesion in enumerate(film.lesions):
+        x1, y1, x2, y2 = lesion.box
+        found.append(
+            TruthLesion(
+                source=plan.source,
+                lesion_id=f"{n:02d}",
+                x1=x1,
+                y1=y1,
+                x2=x2,
+                y2=y2,
+                lesion_type=LESION_TYPES.get(lesion.kind, lesion.kind),
+                pathology="",
+                annotation=plan.jpeg,
+                recoverable=int(not plan.fault),
+            )
         )
-        for n, (name, lesion) in enumerate(zip(names, film.lesions, strict=True))
-    )
+    return tuple(found)
+
+
+def _result(plan: Plan, film: Film, files: list[tuple[str, bytes]], quirks: list[str]) -> Result:
+    lesions = _truth_lesions(plan, film)
     if plan.fault:
-        cause = f"{plan.dataset}/dicom/{plan.stem}.jpg" if plan.fault == "no outline" else plan.source
+        cause = plan.jpeg if plan.fault == "no outline" else plan.source
         return Result(tuple(files), (), lesions, (TruthReject(plan.source, plan.stage, plan.fault, cause),))
+    height, width = film.pixels.shape
     image = TruthImage(
-        plan.source,
-        plan.delivery,
-        plan.case,
-        plan.laterality,
-        plan.view,
-        spec.width,
-        spec.height,
-        "abn" if plan.kinds else "normal",
-        plan.letters,
-        ";".join(sorted(set(names))),
-        f"{plan.delivery} {plan.index}",
-        ";".join(quirks),
+        source=plan.source,
+        delivery=plan.delivery,
+        patient=plan.case,
+        laterality=plan.laterality,
+        view=plan.view,
+        width=width,
+        height=height,
+        group="abn" if plan.kinds else "normal",
+        letters=plan.letters,
+        lesion_types=";".join(sorted({lesion.lesion_type for lesion in lesions})),
+        film=f"{plan.delivery} {plan.index}",
+        quirks=";".join(quirks),
     )
     return Result(tuple(files), (image,), lesions)
 

@@ -34,7 +34,7 @@ class Pen:
 
 def display(pixels: np.ndarray) -> np.ndarray:
     """Brightness 0 to 1 as the 8-bit grey a workstation exports."""
-    return np.round(np.clip((pixels - 0.02) / 0.76, 0, 1) * 255).astype(np.uint8)
+    return np.round(np.clip((pixels - 0.02) / 0.80, 0, 1) * 255).astype(np.uint8)
 
 
 def outlined_jpeg(pixels: np.ndarray, outlines: list[np.ndarray], pen: Pen) -> bytes:

@@ -34,30 +34,36 @@ class FilmSettings(_Settings):
 class DifficultySettings(_Settings):
     """What makes lesions easy or hard to find. Contrasts are shares of the brightness range."""
 
-    lesion_contrast: Annotated[float, Field(gt=0, le=1)] = Field(0.20, description="Brightness a mass adds.")
+    lesion_contrast: Annotated[float, Field(gt=0, le=1)] = Field(0.28, description="Brightness a mass adds.")
     calcification_contrast: Annotated[float, Field(gt=0, le=1)] = Field(
         0.42, description="Brightness the grains of a cluster add."
     )
     contrast_spread: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.15, description="Contrasts of single lesions vary by up to this share."
     )
-    lesion_radius: Range = Field((26.0, 50.0), description="Radius of lesions in pixels of a film 512 high.")
+    lesion_radius: Range = Field((30.0, 52.0), description="Radius of lesions in pixels of a film 512 high.")
     distractors: Annotated[tuple[int, int], Field()] = Field(
         (3, 5), description="Smooth bright blobs and lymph nodes on every film, fewest and most."
     )
-    distractor_contrast: Annotated[float, Field(ge=0, le=1)] = Field(0.19, description="Brightness they add.")
-    distractor_radius: Range = Field((14.0, 30.0), description="Their radius in pixels of a film 512 high.")
+    distractor_contrast: Annotated[float, Field(ge=0, le=1)] = Field(0.25, description="Brightness they add.")
+    distractor_radius: Range = Field((20.0, 42.0), description="Their radius in pixels of a film 512 high.")
     grains: Annotated[tuple[int, int], Field()] = Field(
-        (2, 6), description="Single coarse calcifications on every film, fewest and most."
+        (3, 8), description="Single coarse calcifications on every film, fewest and most."
     )
     grain_contrast: Annotated[float, Field(ge=0, le=1)] = Field(0.45, description="Brightness they add.")
+    fat_lobules: Annotated[tuple[int, int], Field()] = Field(
+        (3, 6), description="Dark round gaps in the tissue on every film, fewest and most."
+    )
+    fat_lobule_contrast: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.14, description="Brightness they take away."
+    )
     second_lesion: Annotated[float, Field(ge=0, le=1)] = Field(
         0.15, description="Share of abnormal films that carry two lesions."
     )
 
     @model_validator(mode="after")
     def _ordered(self) -> DifficultySettings:
-        for key in ("lesion_radius", "distractors", "distractor_radius", "grains"):
+        for key in ("lesion_radius", "distractors", "distractor_radius", "grains", "fat_lobules"):
             low, high = getattr(self, key)
             if not 0 <= low <= high:
                 raise ValueError(
