@@ -1,0 +1,1 @@
+"""Fusion: the detections of several snapshots become one set."""

@@ -1,0 +1,64 @@
+"""The arguments that name tables: NAME=path, or a path in a folder that bears the name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mammo.errors import UserError
+from mammo.metrics.films import Film, join_films
+from mammo.tables.csvio import read_table
+from mammo.tables.records import Detection, Image, Lesion
+
+
+@dataclass(frozen=True)
+class SetFiles:
+    """The three tables behind one row: a test set, and what a model found on it."""
+
+    name: str
+    images: str
+    lesions: str
+    detections: str
+
+    @property
+    def paths(self) -> list[str]:
+        """The files, in the order in which they enter a run's identity."""
+        return [self.images, self.lesions, self.detections]
+
+    def films(self) -> list[Film]:
+        """Read and join the tables. Raises `UserError`."""
+        return join_films(
+            read_table(self.images, Image),
+            read_table(self.lesions, Lesion),
+            read_table(self.detections, Detection),
+        )
+
+
+def parse_set(text: str) -> SetFiles:
+    """NAME=images.csv,lesions.csv,detections.csv. Raises `UserError`."""
+    name, _, paths = text.partition("=")
+    files = paths.split(",")
+    if not name or len(files) != 3 or not all(files):
+        raise UserError(f"a test set is given as NAME=images.csv,lesions.csv,detections.csv, found {text!r}")
+    return SetFiles(name, *files)
+
+
+def parse_members(texts: Sequence[str]) -> dict[str, str]:
+    """NAME=detections.csv, or <NAME>/<test set>.csv, which is where the workflow keeps a snapshot's detections.
+
+    Returns paths by name, sorted by name. Raises `UserError` for a name that stands twice.
+    """
+    members: dict[str, str] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals:
+            name, path = Path(text).parent.name, text
+        if not name or not path:
+            raise UserError(
+                f"a member is given as NAME=detections.csv or NAME/detections.csv, found {text!r}"
+            )
+        if name in members:
+            raise UserError(f"the member {name} is given twice, as {members[name]} and as {path}")
+        members[name] = path
+    return dict(sorted(members.items()))
