@@ -27,7 +27,7 @@ HUES = {
 }  # fmt: skip
 # A line's faint edges count as far as they touch its core: this share of min_chroma.
 FAINT = 0.6
-HALF = .5
+HALF = 0.5
 # Lines that touch make two holes of comparable size; a loop drawn twice makes slivers.
 TWIN_HOLE_SHARE = 0.25
 
@@ -135,10 +135,20 @@ def _boxes_of(contour: NDArray[np.int32], lines: Mask, holes: list[Box], min_sid
         grown = (line + 1) / 2
         return [(x1 - grown, y1 - grown, x2 + grown, y2 + grown) for x1, y1, x2, y2 in lesions]
     left, top, across, down = cv2.boundingRect(drawing)
+    outer = (x + left, y + top, x + left + across, y + top + down)
     shrunk = min((line - 1) / 2, across / 4, down / 4)
-    return [
-        (x + left + shrunk, y + top + shrunk, x + left + across - shrunk, y + top + down - shrunk),
-    ]
+    return [_shrunk(outer, shrunk, lines.shape)]
+
+
+def _shrunk(box: tuple[int, int, int, int], by: float, shape: tuple[int, ...]) -> Box:
+    """The box smaller by `by` on each side but those at the picture's edge, where the line's middle may lie outside."""
+    x1, y1, x2, y2 = box
+    return (
+        x1 + by if x1 > 0 else 0.0,
+        y1 + by if y1 > 0 else 0.0,
+        x2 - by if x2 < shape[1] else float(x2),
+        y2 - by if y2 < shape[0] else float(y2),
+    )
 
 
 def line_width(lines: Mask) -> float:

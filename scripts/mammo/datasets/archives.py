@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import hashlib
+import lzma
 import tarfile
 import zlib
 from collections.abc import Sequence
@@ -48,7 +51,10 @@ def _unpack_one(
 ) -> None:
     left, members = int(settings.max_gb * 1e9), 0
     try:
-        with tarfile.open(tar, "r|*") as archive:
+        with (
+            _decompressed(tar) as stream,
+            tarfile.open(fileobj=stream, mode="r|", tarinfo=_Strict) as archive,
+        ):
             for member in tqdm(archive, desc=tar.name, unit="file", mininterval=2.0):
                 members += 1
                 left -= max(0, member.size)
@@ -64,7 +70,10 @@ def _unpack_one(
                 source = archive.extractfile(member)
                 assert source is not None
                 rows[str(path)] = _write(tar, member, source, folder / path)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+            # What follows the last member is padding; to read it is what checks the compressed stream's digest.
+            while stream.read(_BLOCK):
+                pass
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
         raise UserError(
             f"{tar}: cannot be unpacked ({error}); it is probably cut off or no tar archive: copy it again"
         ) from error
