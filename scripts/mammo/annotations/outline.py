@@ -27,7 +27,8 @@ HUES = {
 }  # fmt: skip
 # A line's faint edges count as far as they touch its core: this share of min_chroma.
 FAINT = 0.6
-HALF = 0.5
+# A line ends where its colour has fallen to half; its course can be followed through paler places.
+HALF, TRACE = 0.5, 0.25
 # Lines that touch make two holes of comparable size; a loop drawn twice makes slivers.
 TWIN_HOLE_SHARE = 0.25
 
@@ -50,8 +51,8 @@ def find_outlines(picture: NDArray[np.uint8], settings: OutlineSettings) -> list
     Gaps are closed to find out which lines belong together; boxes are measured on the lines as they are. Lesions
     inside an outline belong to it. Top to bottom; nothing found: an empty list.
     """
-    lines = line_mask(picture, settings)
-    closed = _close_gaps(lines, settings.close_gap)
+    lines = line_mask(picture, settings, HALF)
+    closed = _close_gaps(line_mask(picture, settings, TRACE), settings.close_gap)
     contours, hierarchy = cv2.findContours(closed, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     boxes: list[Box] = []
     for index, contour in enumerate(contours):
@@ -61,13 +62,13 @@ def find_outlines(picture: NDArray[np.uint8], settings: OutlineSettings) -> list
     return sorted(_outermost(boxes), key=lambda box: (box[1], box[0], box[3], box[2]))
 
 
-def line_mask(picture: NDArray[np.uint8], settings: OutlineSettings) -> Mask:
-    """Pixels of coloured lines, 0 or 1, (height, width)."""
+def line_mask(picture: NDArray[np.uint8], settings: OutlineSettings, share: float) -> Mask:
+    """Pixels of coloured lines, 0 or 1, (height, width): those with `share` of the most colour near them."""
     coloured = np.zeros(picture.shape[:2], np.uint8)
     chroma = picture.max(axis=2) - picture.min(axis=2)
-    # A line ends where its colour has fallen to half; beyond lies what JPEG smears over its 8-pixel blocks.
+    # Near is 8 pixels: as far as a JPEG block smears a line's colour.
     peak = cv2.dilate(chroma, np.ones((17, 17), np.uint8))
-    edge = np.maximum(settings.min_chroma * FAINT, peak * HALF)
+    edge = np.maximum(settings.min_chroma * FAINT, peak * share)
     rows, columns = np.nonzero(chroma >= edge)
     hues = _hue(picture[rows, columns].astype(np.float32), chroma[rows, columns].astype(np.float32))
     wanted = np.zeros(len(hues), bool)
@@ -128,6 +129,9 @@ def _boxes_of(contour: NDArray[np.int32], lines: Mask, holes: list[Box], min_sid
     drawing = np.zeros((height, width), np.uint8)
     cv2.drawContours(drawing, [contour], 0, 1, cv2.FILLED, offset=(-x, -y))
     drawing &= lines[y : y + height, x : x + width]
+    if not drawing.any():
+        # Too pale beside another drawing's colour: its shadow, not a line.
+        return []
     line = line_width(drawing)
     lesions = _outermost([hole for hole in holes if min(hole[2] - hole[0], hole[3] - hole[1]) >= min_side])
     if len(lesions) > 1:

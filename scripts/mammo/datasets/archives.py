@@ -25,6 +25,36 @@ _BLOCK = 1 << 20
 _WAY_OUT = "nothing was unpacked; have the archive packed again with plain files and folders below one folder"
 
 
+class _Strict(tarfile.TarInfo):
+    """Members of an archive that must be whole.
+
+    `tarfile` takes a cut or garbled header after the first member for the end of the archive, and says nothing.
+    """
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        """The next member. Raises `tarfile.ReadError` unless there is one or the archive's own end."""
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"{error} at byte {archive.offset}, before the archive's end") from error
+
+
+def _decompressed(tar: Path) -> IO[bytes]:
+    """The archive's bytes, whatever it was compressed with. (tarfile's own streams do not check gzip's digest.)"""
+    with open(tar, "rb") as file:
+        start = file.read(6)
+    if start[:2] == b"\x1f\x8b":
+        return gzip.open(tar)
+    if start[:3] == b"BZh":
+        return bz2.open(tar)
+    if start == b"\xfd7zXZ\0":
+        return lzma.open(tar)
+    return open(tar, "rb")
+
+
 def unpack(tars: Sequence[Path], delivery: str, out: Path, manifest: Path, settings: UnpackSettings) -> None:
     """Unpack the archives of one delivery into `out`, whole or not at all, and list the files in `manifest`.
 
