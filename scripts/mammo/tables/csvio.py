@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 from pydantic import ValidationError
 
 from mammo.errors import UserError
 from mammo.files import atomic_path
+from mammo.tables.dialect import csv_line
 from mammo.tables.records import Row
 
 RowType = TypeVar("RowType", bound=Row)
@@ -26,7 +27,7 @@ def read_table(path: Path | str, model: type[RowType]) -> list[RowType]:
     """Read a CSV table. Raises `UserError` naming the file, the line, the column and the value."""
     path = Path(path)
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
             missing = [name for name in columns(model) if name not in (reader.fieldnames or [])]
             if missing:
@@ -40,12 +41,23 @@ def read_table(path: Path | str, model: type[RowType]) -> list[RowType]:
 
 
 def _row(path: Path, line: int, record: dict[str, str], model: type[RowType]) -> RowType:
+    if None in record or None in record.values():
+        fault = "more" if None in record else "fewer"
+        raise UserError(
+            f"{path}, line {line}: {fault} cells than the header has columns, found {_cells(record)!r}"
+        )
     try:
         return model.model_validate({key: _cell(model, key, value) for key, value in record.items()})
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         column = ".".join(str(part) for part in fault["loc"]) or "row"
         raise UserError(f"{path}, line {line}, {column}: {fault['msg']}, found {fault['input']!r}") from error
+
+
+def _cells(record: dict[str, Any]) -> str:
+    """What stands in a row, as far as it does; surplus cells hang under the key None."""
+    plain = [cell for key, cell in record.items() if key is not None and cell is not None]
+    return ",".join(plain + list(record.get(None, [])))  # type: ignore[call-overload]
 
 
 def _cell(model: type[Row], column: str, value: str) -> str | None:
@@ -61,16 +73,15 @@ def _union(annotation: object) -> tuple[object, ...]:
 def write_table(path: Path | str, model: type[RowType], rows: Iterable[RowType]) -> None:
     """Write rows as CSV with LF line ends, whole or not at all. Floats are written so that they read back equal."""
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns(model))
-        writer.writerows([_text(value) for value in vars(row).values()] for row in rows)
+        file.write(csv_line(columns(model)))
+        file.writelines(csv_line(_text(getattr(row, name)) for name in columns(model)) for row in rows)
 
 
 def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(float(value))
     return str(value)
 
 

@@ -7,12 +7,14 @@ One row a lesion; all rows of an image stand together.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mammo.errors import UserError
 from mammo.files import atomic_path
+from mammo.tables.dialect import csv_line
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,18 @@ class LabelledBox:
 def write_annotations(path: Path | str, images: Iterable[tuple[str, Sequence[LabelledBox]]]) -> None:
     """Write images (path relative to the CSV's folder, boxes) in the given order; whole or not at all."""
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
         for image, boxes in images:
             if not boxes:
-                writer.writerow([image, "", "", "", "", ""])
+                file.write(csv_line([image, "", "", "", "", ""]))
             for box in boxes:
-                corners = (round(box.x1), round(box.y1), round(box.x2), round(box.y2))
-                writer.writerow([image, *corners, box.class_name])
+                (x1, x2), (y1, y2) = _whole(box.x1, box.x2), _whole(box.y1, box.y2)
+                file.write(csv_line([image, x1, y1, x2, y2, box.class_name]))
+
+
+def _whole(low: float, high: float) -> tuple[int, int]:
+    """The nearest whole pixels; at least one pixel wide, which keras-retinanet insists on, and still in the image."""
+    rounded = round(low), round(high)
+    return rounded if rounded[0] < rounded[1] else (math.floor(low), math.ceil(high))
 
 
 def read_annotations(path: Path | str) -> dict[str, list[LabelledBox]]:
@@ -59,9 +66,10 @@ def _box(path: Path | str, line: int, cells: list[str]) -> LabelledBox:
         raise UserError(
             f"{path}, line {line}: x1,y1,x2,y2 must be numbers, found {','.join(cells[1:5])!r}"
         ) from error
-    if not (0 <= x1 < x2 and 0 <= y1 < y2) or not cells[5]:
+    if not (0 <= x1 < x2 < math.inf and 0 <= y1 < y2 < math.inf) or not cells[5]:
         raise UserError(
-            f"{path}, line {line}: a box needs 0 <= x1 < x2, 0 <= y1 < y2 and a class name, found {','.join(cells[1:])!r}"
+            f"{path}, line {line}: a box needs 0 <= x1 < x2, 0 <= y1 < y2 and a class name, "
+            f"found {','.join(cells[1:])!r}"
         )
     return LabelledBox(x1, y1, x2, y2, cells[5])
 
@@ -69,7 +77,7 @@ def _box(path: Path | str, line: int, cells: list[str]) -> LabelledBox:
 def write_classes(path: Path | str, names: Sequence[str]) -> None:
     """Write `class_name,id` rows, ids from 0 in the given order."""
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([name, index] for index, name in enumerate(names))
+        file.writelines(csv_line([name, index]) for index, name in enumerate(names))
 
 
 def read_classes(path: Path | str) -> list[str]:
