@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mammo.errors import run_main
 from mammo.settings import LabelSettings, ValidationSettings, parse_section
-from mammo.trainset.checks import check_disjoint, check_trainable
+from mammo.trainset.checks import check_disjoint, check_testable, check_trainable, check_validation
 from mammo.trainset.split import split_by_patient
 from mammo.trainset.tables import ImageSet, merge, read_set, write_set
 
@@ -25,16 +25,22 @@ def main() -> None:
         "--tests", nargs="*", type=Path, default=[], help="tables that must share no patient and no film"
     )
     args = parser.parse_args()
+    if bool(args.validation) != bool(args.out_validation):
+        parser.error("--validation and --out-validation go together")
     labels = parse_section(LabelSettings, args.labels)
     merged = merged_from(args.tables, args.out)
     if args.out_validation:
-        training, validation = split_by_patient(merged, parse_section(ValidationSettings, args.validation))
+        split = parse_section(ValidationSettings, args.validation)
+        training, validation = split_by_patient(merged, split)
         check_trainable(args.out.stem, training)
+        check_validation(args.out_validation.stem, validation, split.fraction)
         check_disjoint(args.out.stem, training, args.out_validation.stem, validation)
         for table in args.tests:
             check_disjoint(args.out.stem, merged, table.stem, read_set(table))
         write_set(args.out_validation, validation, labels)
         merged = training
+    else:
+        check_testable(args.out.stem, merged)
     write_set(args.out, merged, labels)
     print(
         f"{args.out}: {len(merged.images)} images, {len(merged.patients)} patients, {len(merged.lesions)} lesions"

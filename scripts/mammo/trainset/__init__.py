@@ -1,1 +1,4 @@
-"""From the datasets' tables to what a network is trained and tested on: label policy, merging, patient-level splits, checks."""
+"""From the datasets' tables to what a network is trained and tested on.
+
+Label policy, merging, patient-level splits, checks.
+"""

@@ -35,5 +35,20 @@ def check_trainable(name: str, training: ImageSet) -> None:
         raise UserError(f"train set {name} has no lesion: look at its tables and at the label policy")
 
 
+def check_validation(name: str, validation: ImageSet, fraction: float) -> None:
+    """Raise `UserError` for a validation set that was asked for and is empty: nothing could be chosen on it."""
+    if fraction > 0 and not validation.images:
+        raise UserError(
+            f"validation set {name} has no image: too few patients to keep some apart. Add tables to the train set, "
+            "or set its validation.fraction to 0"
+        )
+
+
+def check_testable(name: str, images: ImageSet) -> None:
+    """Raise `UserError` for a test set without images."""
+    if not images.images:
+        raise UserError(f"test set {name} has no image: look at the tables it names and at their rejects.csv")
+
+
 def _some(names: list[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

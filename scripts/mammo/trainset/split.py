@@ -20,7 +20,7 @@ def split_by_patient(images: ImageSet, settings: ValidationSettings) -> tuple[Im
     for stratum in (with_lesions, images.patients - with_lesions):
         ranked = sorted(stratum, key=lambda patient: _rank(patient, settings.seed))
         count = round(settings.fraction * len(ranked))
-        if settings.fraction > 0 and len(ranked) > 1:
+        if settings.fraction > 0 and ranked:  # a single patient is for training
             count = min(max(count, 1), len(ranked) - 1)
         chosen.update(ranked[:count])
     validation = [image.image_id for image in images.images if image.patient in chosen]

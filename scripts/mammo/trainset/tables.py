@@ -17,7 +17,7 @@ from mammo.trainset.labels import class_of, labelled_boxes
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images in the order of their ids, and their lesions; image paths are relative to the folder of the set's tables."""
+    """Images in the order of their ids, and their lesions. Image paths are relative to the folder of the tables."""
 
     images: tuple[Image, ...]
     lesions: tuple[Lesion, ...]
@@ -56,8 +56,10 @@ def lesions_path(table: Path | str) -> Path:
 def select(images: list[Image], lesions: list[Lesion], part: PartSettings) -> ImageSet:
     """The images and lesions of a dataset that a part takes.
 
-    An abnormal film none of whose lesions is taken is left out: as background it would teach that a lesion is none.
+    A film with lesions of which none is taken is left out, and so is an abnormal film without any: as background it
+    would teach that a lesion is none.
     """
+    all_with_lesions = {lesion.image_id for lesion in lesions}
     wanted = [
         lesion for lesion in lesions if not part.lesion_types or lesion.lesion_type in part.lesion_types
     ]
@@ -67,7 +69,10 @@ def select(images: list[Image], lesions: list[Lesion], part: PartSettings) -> Im
         for image in images
         if (not part.deliveries or image.delivery in part.deliveries)
         and (not part.groups or image.group in part.groups)
-        and (image.group == "normal" or image.image_id in with_lesions)
+        and (
+            image.image_id in with_lesions
+            or (image.group == "normal" and image.image_id not in all_with_lesions)
+        )
     ]
     return _ordered(kept, wanted)
 
@@ -75,15 +80,22 @@ def select(images: list[Image], lesions: list[Lesion], part: PartSettings) -> Im
 def merge(sets: Iterable[tuple[str, ImageSet]]) -> ImageSet:
     """Join sets that lie in folders (relative to the merged table's): paths are rewritten. Raises `UserError`."""
     images: dict[str, Image] = {}
-    lesions: list[Lesion] = []
+    lesions: dict[tuple[str, str], Lesion] = {}
     for folder, part in sets:
         for image in part.images:
             moved = image.model_copy(update={"path": str(PurePosixPath(folder) / image.path)})
             if images.setdefault(image.image_id, moved) != moved:
-                raise UserError(f"image {image.image_id} stands in two tables with different content")
-        lesions += part.lesions
-    unique = {(lesion.image_id, lesion.lesion_id): lesion for lesion in lesions}
-    return _ordered(images.values(), unique.values())
+                raise UserError(
+                    f"image {image.image_id} stands in two tables with different content; delete these tables and "
+                    "let the workflow make them again"
+                )
+        for lesion in part.lesions:
+            if lesions.setdefault((lesion.image_id, lesion.lesion_id), lesion) != lesion:
+                raise UserError(
+                    f"lesion {lesion.lesion_id} of image {lesion.image_id} stands in two tables with different "
+                    "content; delete these tables and let the workflow make them again"
+                )
+    return _ordered(images.values(), lesions.values())
 
 
 def _ordered(images: Iterable[Image], lesions: Iterable[Lesion]) -> ImageSet:
