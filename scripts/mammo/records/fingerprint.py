@@ -19,8 +19,10 @@ def code_fingerprint(script: Path, root: Path) -> str:
     Comments, docstrings and formatting do not count. 16 hexadecimal digits.
     """
     digest = hashlib.sha256()
+    script, root = script.resolve(), root.resolve()
     for file in sorted(_reachable(script, root) - {root / NOT_COUNTED}):
-        digest.update(f"{file.name}\0{_statements(file)}\0".encode())
+        name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
+        digest.update(f"{name}\0{_statements(file)}\0".encode())
     return digest.hexdigest()[:16]
 
 

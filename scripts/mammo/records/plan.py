@@ -49,15 +49,20 @@ class Plan:
 
     def index_settings(self, dataset: str) -> str:
         """What finding and pairing films depends on."""
-        return self._dataset_settings(dataset, "shards", "patients", "deliveries", "letters")
+        return self._dataset_settings(dataset, ("shards", "patients", "letters"), of_deliveries=("group",))
 
     def annotation_settings(self, dataset: str) -> str:
         """What recognising lesions depends on."""
-        return self._dataset_settings(dataset, "deliveries", "letters", "outline")
+        return self._dataset_settings(dataset, ("letters", "outline"), of_deliveries=("group", "outline"))
 
-    def _dataset_settings(self, dataset: str, *keys: str) -> str:
+    def _dataset_settings(self, dataset: str, keys: Iterable[str], of_deliveries: Iterable[str]) -> str:
         whole = self.config.datasets[dataset].model_dump(mode="json")
-        return section_json({key: whole[key] for key in ("format", *keys)} | {"parts": {"data": {}}})
+        deliveries = {
+            name: {key: delivery[key] for key in of_deliveries}
+            for name, delivery in whole["deliveries"].items()
+        }
+        chosen = {key: whole[key] for key in ("format", *keys)}
+        return section_json(chosen | {"deliveries": deliveries, "parts": {"data": {}}})
 
     # --- tables
 

@@ -21,19 +21,24 @@ def raw_folders(root: Path, settings: DatasetSettings) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise UserError(
-                f"datasets.{root.name}: the raw folder {folder} does not exist. Put the {settings.format} delivery there, "
-                "set data_dir in config.yaml, or take the dataset out of the config"
+                f"datasets.{root.name}: the raw folder {folder} does not exist. Put the {settings.format} "
+                "delivery there, set data_dir in config.yaml, or take the dataset out of the config"
             )
     return folders
 
 
 def tree_digest(folders: list[Path]) -> str:
-    """Digest of the names, sizes and modification times of all files below some folders: cheap, reads no content."""
+    """Digest of the names, sizes and modification times of all files below some folders: cheap, reads no content.
+
+    A link counts as the file it leads to, as it does for those who read it; one that leads nowhere as itself.
+    """
     digest = hashlib.sha256()
     for folder in folders:
         for path, status in sorted(_files(folder)):
             digest.update(
-                f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape")
+                f"{folder.name}\0{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(
+                    "utf-8", "surrogateescape"
+                )
             )
     return digest.hexdigest()[:16]
 
@@ -42,7 +47,7 @@ def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     for parent, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(parent, name)
-            yield os.path.relpath(path, folder), os.stat(path, follow_symlinks=False)
+            yield os.path.relpath(path, folder), os.stat(path, follow_symlinks=os.path.exists(path))
 
 
 def archives_of(root: Path, delivery: str, settings: DatasetSettings) -> list[str]:

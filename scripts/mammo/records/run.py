@@ -10,7 +10,7 @@ from mammo.files import sha256_file
 
 
 def run_id(settings: str, code: str, inputs: Iterable[Path | str]) -> str:
-    """Twelve hexadecimal digits of the settings, the code's fingerprint and the content of the inputs, in their order."""
+    """Twelve hexadecimal digits: of the settings, the code's fingerprint and the inputs' content, in their order."""
     digest = hashlib.sha256(f"{settings}\0{code}".encode())
     for path in inputs:
         digest.update(f"\0{sha256_file(path)}".encode())
