@@ -6,13 +6,14 @@ from them. Sections travel to the scripts as canonical JSON, so a stage sees onl
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mammo.errors import UserError
 from mammo.files import canonical_json
@@ -21,13 +22,15 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(_[A-Za-z0-9.-]+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+# One spelling of a path: Snakemake compares them as texts.
+Folder = Annotated[str, Field(min_length=1), AfterValidator(lambda path: str(PurePosixPath(path)))]
 Colour = Literal["red", "green", "dark_red", "blue", "yellow", "magenta", "cyan"]
 
 
 class Section(BaseModel):
     """A part of the config: unknown keys, wrong types and later changes are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 # --- images and annotations -------------------------------------------------------------------------------------------
@@ -38,8 +41,8 @@ class DisplaySettings(Section):
 
     window: Literal["voi", "percentile", "minmax"] = Field(
         "voi",
-        description="voi: the file's own VOI LUT or window, percentile where it has none; percentile: always the robust "
-        "window of the breast; minmax: the stored range (washed out on most films).",
+        description="voi: the file's own VOI LUT or window, percentile where it has none; percentile: always the "
+        "robust window of the breast; minmax: the stored range (washed out on most films).",
     )
     window_index: int = Field(0, ge=0, description="Which window to take where a file offers several.")
     percentiles: tuple[float, float] = Field(
@@ -100,7 +103,7 @@ class PartSettings(Section):
     groups: tuple[Literal["abn", "normal"], ...] = Field((), description="abn, normal.")
     lesion_types: tuple[str, ...] = Field(
         (),
-        description="Lesion types to take, e.g. [mass]. Images that hold only other lesions are left out, not made normals.",
+        description="Lesion types to take, e.g. [mass]. Images with other lesions only are left out, not made normals.",
     )
 
 
@@ -127,13 +130,15 @@ class DatasetSettings(Section):
     )
     outline: OutlineSettings = Field(OutlineSettings(), description="NCC only: how outlines are recognised.")
     parts: dict[Name, PartSettings] = Field(
-        min_length=1, description="Tables by file stem: data_abn_1 → data_abn_1.csv."
+        min_length=1, description="Tables by file stem: data_a → data_a.csv."
     )
 
     @model_validator(mode="after")
     def _deliveries_fit_the_format(self) -> DatasetSettings:
         if self.format == "ncc" and not self.deliveries:
             raise ValueError("an ncc dataset must list its deliveries")
+        if "" in self.letters.values():
+            raise ValueError("letters: a letter stands for no lesion type; write for instance {X: mass}")
         if self.format != "ncc" and (self.deliveries or self.letters):
             raise ValueError(f"deliveries and letters mean nothing for format {self.format}")
         for part, settings in self.parts.items():
@@ -246,8 +251,8 @@ class ModelSettings(Section):
     backbone: str = Field(
         "resnet50",
         pattern=r"^(plain|resnet(50|101|152)|vgg(16|19)|densenet(121|169|201)|mobilenet(128|160|192|224)_[0-9.]+)$",
-        description="resnet50|101|152, vgg16|19, densenet121|169|201, mobilenet<128|160|192|224>_<alpha>, or plain (a small "
-        "five-stage network of ours for tests and the demo).",
+        description="resnet50|101|152, vgg16|19, densenet121|169|201, mobilenet<128|160|192|224>_<alpha>, or plain (a "
+        "small five-stage network of ours for tests and the demo).",
     )
     plain_channels: tuple[Count, ...] = Field(
         (16, 24, 32, 48, 64),
@@ -465,7 +470,7 @@ class ReportSettings(Section):
 class Config(Section):
     """The whole of config.yaml."""
 
-    data_dir: str = Field(
+    data_dir: Folder = Field(
         "data", description="Folder of the datasets; absolute, or relative to the working folder."
     )
     unpack: UnpackSettings = Field(UnpackSettings(), description="Limits for archives.")
@@ -485,10 +490,25 @@ class Config(Section):
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key stands once in its mapping; PyYAML by itself takes the last and says nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping. Raises `yaml.YAMLError` naming the key and its line."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' stands twice in one mapping", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def load_config(path: Path | str) -> Config:
     """Read and check a YAML config file. Raises `UserError` with one line for each fault, naming the key."""
     try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        raw = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a readable YAML file: {error}") from error
     return parse_config(raw, str(path))
@@ -541,12 +561,36 @@ def _lines(error: ValidationError) -> Iterator[str]:
         elif fault["type"] == "missing":
             message = "is missing"
         elif fault["type"] != "value_error":
-            message = f"{message}, found {fault['input']!r}"
+            message = f"{message}, found {_shown(fault['input'])}{_hint(fault['type'], fault['input'])}"
         yield f"{key}: {message}"
 
 
+def _shown(value: Any) -> str:
+    """A value as its user wrote it: lists in square brackets, long ones cut."""
+    text = repr(list(value)) if isinstance(value, tuple) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def _hint(kind: str, value: Any) -> str:
+    """The way out of a trap of YAML 1.1, where there is one."""
+    if isinstance(value, bool) and kind in ("literal_error", "string_type"):
+        return " (YAML reads yes, no, on and off as true and false: put the word in quotes)"
+    if not isinstance(value, str) or not kind.startswith(("float", "int", "literal")):
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    exponent = re.fullmatch(r"([+-]?\d+)[eE]([+-]?)(\d+)|([+-]?\d*\.\d*)[eE](\d+)", value.strip())
+    if exponent is None:
+        return f" (a text: write {value.strip()} without quotes)" if math.isfinite(number) else ""
+    if "." in value:
+        return f" (YAML reads it as text: write {exponent[4]}e+{exponent[5]})"
+    return f" (YAML reads it as text: write {exponent[1]}.0e{exponent[2] or '+'}{exponent[3]})"
+
+
 def _broken_references(config: Config) -> Iterator[str]:
-    """Names that point to nothing, and names that would collide."""
+    """Names that point to nothing, names that would collide, and sections that contradict each other."""
     for kind, sets in (("train_sets", config.train_sets), ("test_sets", config.test_sets)):
         for name, settings in sets.items():
             for table in settings.tables:
@@ -569,6 +613,11 @@ def _broken_references(config: Config) -> Iterator[str]:
                 + ", ".join(config.train_sets)
             )
         yield from _unknown(f"experiments.{name}.test_sets", experiment.test_sets, config.test_sets)
+        if experiment.model.backbone == "plain" and experiment.weights.source == "imagenet":
+            yield (
+                f"experiments.{name}.weights.source: there are no ImageNet weights for the backbone plain; write none, "
+                "or name a file or a snapshot"
+            )
     for name, ensemble in config.ensembles.items():
         yield from _unknown(f"ensembles.{name}.test_sets", ensemble.test_sets, config.test_sets)
         yield from _unknown(
@@ -581,12 +630,25 @@ def _broken_members(config: Config, ensemble: str, members: MemberSettings) -> I
     key = f"ensembles.{ensemble}.members"
     for member in members.names:
         experiment, _, epoch = member.rpartition("_")
-        if experiment not in config.experiments or not epoch.isdigit():
+        if experiment not in config.experiments or not re.fullmatch("[0-9]+", epoch):
             yield f"{key}.names: '{member}' is no <experiment>_<NN>; experiments are {', '.join(config.experiments)}"
         elif not 1 <= int(epoch) <= config.experiments[experiment].train.epochs:
             yield f"{key}.names: '{member}': {experiment} has {config.experiments[experiment].train.epochs} epochs"
+        elif epoch != f"{int(epoch):02d}":
+            yield f"{key}.names: '{member}' is no snapshot's name: write {experiment}_{int(epoch):02d}"
+    if len(set(members.names)) < len(members.names):
+        yield f"{key}.names: a snapshot stands twice"
+    if len(set(members.experiments)) < len(members.experiments):
+        yield f"{key}.experiments: an experiment stands twice"
     if members.best is None:
         return
+    looked_at = [config.experiments.get(name) for name in members.experiments or config.experiments]
+    if None not in looked_at:
+        epochs = [experiment.train.epochs for experiment in looked_at if experiment]
+        there_are = min(epochs, default=0) if members.per_experiment else sum(epochs)
+        if members.best > there_are:
+            each = " of each experiment" if members.per_experiment else ""
+            yield f"{key}.best: asks for {members.best} snapshots{each}, and there are {there_are}; see train.epochs"
     for experiment in members.experiments or config.experiments:
         settings = config.experiments.get(experiment)
         if (
