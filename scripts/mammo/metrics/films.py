@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ def join_films(
     """Join the three tables; films sorted by image_id. An image without detections was looked at and is empty.
 
     Raises `UserError` for a set without images, an image that stands twice, a lesion or a detection of an image that
-    the set does not have, and numbers that are not finite.
+    the set does not have.
     """
     if not images:
         raise UserError("the test set has no images: nothing can be measured on it; see its images.csv")
@@ -66,10 +65,6 @@ def _by_image(rows: Iterable[Lesion | Detection], known: set[str], what: str) ->
             raise UserError(
                 f"a {what} belongs to image {row.image_id}, which the test set's images.csv does not have: "
                 "the tables come from different runs; make them again from one config"
-            )
-        if not all(math.isfinite(side) for side in (row.x1, row.y1, row.x2, row.y2)):
-            raise UserError(
-                f"a {what} of image {row.image_id} has a coordinate that is no finite number: {row}"
             )
         by_image[row.image_id].append(row)
     return by_image

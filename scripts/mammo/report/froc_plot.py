@@ -23,7 +23,7 @@ MEMBER_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B
 LINE_STYLES = ("-", "--", ":", "-.")
 ENSEMBLE_COLOUR = "#000000"
 LEAST_FPPI, MOST_FPPI = 0.0625, 16.0
-MOST_NAMED = 12  # more members share one line of the legend
+MOST_NAMED = 12  # further members share one line of the legend
 RULES = {
     "lesion_centre_in_detection": "lesion's centre inside the detection",
     "detection_centre_in_lesion": "detection's centre inside the lesion",
@@ -66,7 +66,10 @@ def write_froc_plot(
 def _member_style(index: int) -> dict[str, object]:
     colour = MEMBER_COLOURS[index % len(MEMBER_COLOURS)]
     line = LINE_STYLES[index // len(MEMBER_COLOURS) % len(LINE_STYLES)]
-    return {"color": colour, "linestyle": line, "linewidth": 1.1, "unnamed": index >= MOST_NAMED}
+    style: dict[str, object] = {"color": colour, "linestyle": line, "linewidth": 1.1}
+    if index >= MOST_NAMED:
+        style["label"] = "further members" if index == MOST_NAMED else None
+    return style
 
 
 def _froc(axes: Axes, lines: list, settings: EvaluationSettings) -> None:
@@ -87,8 +90,8 @@ def _froc(axes: Axes, lines: list, settings: EvaluationSettings) -> None:
 
 def _clean(axes: Axes, lines: list, settings: EvaluationSettings) -> None:
     for name, films, style in lines:
-        thresholds = np.unique(np.concatenate([[0.0, 1.0], *(film.scores for film in films)]))
-        # Just above a score its detection is gone: a step after each threshold.
+        # A film turns clean just above its highest score: no other threshold can change the share.
+        thresholds = np.unique([0.0, 1.0, *(film.scores.max(initial=0.0) for film in films)])
         shares = [clean_images(films, float(np.nextafter(threshold, 2.0))) for threshold in thresholds]
         label = (
             f"{name} ({clean_images(films, settings.score_threshold):.3f} at {settings.score_threshold:g})"
@@ -102,8 +105,7 @@ def _clean(axes: Axes, lines: list, settings: EvaluationSettings) -> None:
 
 
 def _step(axes: Axes, x: object, y: object, label: str, style: dict[str, object]) -> None:
-    kept = {key: value for key, value in style.items() if key != "unnamed"}
-    axes.plot(x, y, drawstyle="steps-post", label=None if style.get("unnamed") else label, **kept)
+    axes.plot(x, y, drawstyle="steps-post", **({"label": label} | style))
 
 
 def _caption(films: Sequence[Film], settings: EvaluationSettings) -> str:

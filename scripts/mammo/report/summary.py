@@ -38,21 +38,20 @@ def print_summary(results: Path, console: Console | None = None) -> None:
     for path in paths:
         rows = read_table(path, ResultRow)
         if rows:
-            console.print(_table(path, rows))
+            first = rows[0]
+            counts = f"{first.images} images, {first.cases} cases, {first.lesions} lesions"
+            console.print(f"[bold]{path.name}[/bold]: {counts}")
+            console.print(_table(rows))
+            rule = f"sensitivity, clean: score ≥ {first.score_threshold:g}; hit rule: {first.hit_rule}"
+            console.print(f"{rule}\n", soft_wrap=True)
     console.print("Where to look next (docs/metrics.md tells what each figure means):")
     for name in [*(path.name for path in paths), *NEXT]:
         if (results / name).exists():
             console.print(f"  {results / name}  {NEXT.get(name, '')}".rstrip(), soft_wrap=True)
 
 
-def _table(path: Path, rows: list[Row]) -> Table:
-    first = rows[0]
-    table = Table(
-        title=f"{path.name}: {first.images} images, {first.cases} cases, {first.lesions} lesions",
-        title_justify="left",
-        caption=f"sensitivity, clean: score ≥ {first.score_threshold:g}; hit: {first.hit_rule}",
-        caption_justify="left",
-    )
+def _table(rows: list[Row]) -> Table:
+    table = Table()
     table.add_column("model", overflow="fold")
     table.add_column("kind")
     shown = [name for name in FIGURES if any(getattr(row, name) is not None for row in rows)]
