@@ -29,6 +29,8 @@ HUES = {
 FAINT = 0.6
 # A line ends where its colour has fallen to half; its course can be followed through paler places.
 HALF, TRACE = 0.5, 0.25
+# As far as JPEG smears a line's colour: a block of its grid.
+BLOCK = 8
 # Lines that touch make two holes of comparable size; a loop drawn twice makes slivers.
 TWIN_HOLE_SHARE = 0.25
 
@@ -51,23 +53,44 @@ def find_outlines(picture: NDArray[np.uint8], settings: OutlineSettings) -> list
     Gaps are closed to find out which lines belong together; boxes are measured on the lines as they are. Lesions
     inside an outline belong to it. Top to bottom; nothing found: an empty list.
     """
-    lines = line_mask(picture, settings, HALF)
-    closed = _close_gaps(line_mask(picture, settings, TRACE), settings.close_gap)
+    colour = _chroma(picture)
+    left, top, right, bottom = _coloured_part(colour, settings)
+    picture, colour = picture[top:bottom, left:right], colour[top:bottom, left:right]
+    lines = line_mask(picture, colour, settings, HALF)
+    closed = _close_gaps(line_mask(picture, colour, settings, TRACE), settings.close_gap)
     contours, hierarchy = cv2.findContours(closed, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     boxes: list[Box] = []
     for index, contour in enumerate(contours):
         if hierarchy[0][index][3] < 0 and min(cv2.boundingRect(contour)[2:]) >= settings.min_side:
             holes = _holes(contours, hierarchy[0], index)
             boxes += _boxes_of(contour, lines, holes, settings.min_side)
-    return sorted(_outermost(boxes), key=lambda box: (box[1], box[0], box[3], box[2]))
+    moved = [(x1 + left, y1 + top, x2 + left, y2 + top) for x1, y1, x2, y2 in _outermost(boxes)]
+    return sorted(moved, key=lambda box: (box[1], box[0], box[3], box[2]))
 
 
-def line_mask(picture: NDArray[np.uint8], settings: OutlineSettings, share: float) -> Mask:
+def _chroma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Distance from grey of each pixel: largest minus smallest of its three values."""
+    blue, green, red = cv2.split(picture)
+    return cv2.max(cv2.max(blue, green), red) - cv2.min(cv2.min(blue, green), red)
+
+
+def _coloured_part(chroma: NDArray[np.uint8], settings: OutlineSettings) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the part with all colour in it and room around it: the rest need not be searched."""
+    height, width = chroma.shape
+    coloured = (chroma >= settings.min_chroma).astype(np.uint8)
+    x, y, across, down = cv2.boundingRect(coloured)
+    room = 2 * BLOCK + settings.close_gap + settings.min_side
+    if not across:
+        return (0, 0, min(1, width), min(1, height))
+    return (max(0, x - room), max(0, y - room), min(width, x + across + room), min(height, y + down + room))
+
+
+def line_mask(
+    picture: NDArray[np.uint8], chroma: NDArray[np.uint8], settings: OutlineSettings, share: float
+) -> Mask:
     """Pixels of coloured lines, 0 or 1, (height, width): those with `share` of the most colour near them."""
-    coloured = np.zeros(picture.shape[:2], np.uint8)
-    chroma = picture.max(axis=2) - picture.min(axis=2)
-    # Near is 8 pixels: as far as a JPEG block smears a line's colour.
-    peak = cv2.dilate(chroma, np.ones((17, 17), np.uint8))
+    coloured = np.zeros(chroma.shape, np.uint8)
+    peak = cv2.dilate(chroma, np.ones((2 * BLOCK + 1, 2 * BLOCK + 1), np.uint8))
     edge = np.maximum(settings.min_chroma * FAINT, peak * share)
     rows, columns = np.nonzero(chroma >= edge)
     hues = _hue(picture[rows, columns].astype(np.float32), chroma[rows, columns].astype(np.float32))
@@ -146,7 +169,7 @@ def _boxes_of(contour: NDArray[np.int32], lines: Mask, holes: list[Box], min_sid
 
 def _shrunk(box: tuple[int, int, int, int], by: float, shape: tuple[int, ...]) -> Box:
     """The box smaller by `by` on each side but those at the picture's edge, where the line's middle may lie outside."""
-    x1, y1, x2, y2 = box
+    x1, y1, x2, y2 = map(float, box)
     return (
         x1 + by if x1 > 0 else 0.0,
         y1 + by if y1 > 0 else 0.0,
