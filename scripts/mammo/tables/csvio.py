@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import pandas as pd
 from pydantic import ValidationError
 
 from mammo.errors import UserError
 from mammo.files import atomic_path
 from mammo.tables.dialect import csv_line
 from mammo.tables.records import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RowType = TypeVar("RowType", bound=Row)
 
@@ -87,5 +89,7 @@ def _text(value: object) -> str:
 
 def read_frame(path: Path | str, model: type[Row]) -> pd.DataFrame:
     """The same as `read_table`, as a frame with the model's columns (also when there is no row)."""
+    import pandas as pd  # here, because most jobs need no frame and would wait half a second for it
+
     rows = read_table(path, model)
     return pd.DataFrame([vars(row) for row in rows], columns=columns(model))
