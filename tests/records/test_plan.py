@@ -1,0 +1,142 @@
+"""What the config asks for, as names and paths, and what each stage's settings depend on."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import pytest
+import yaml
+
+from mammo.errors import UserError
+from mammo.records.plan import Plan, set_file
+from mammo.settings import DatasetSettings, ExperimentSettings, parse_config, parse_section
+
+BASE = yaml.safe_load("""
+data_dir: d
+datasets:
+  A: {format: inbreast, shards: 2, parts: {data: {}, data_mass: {lesion_types: [mass]}}}
+  N: {format: ncc, letters: {X: mass}, deliveries: {one: {group: abn}, two: {group: normal}},
+      parts: {data_one: {deliveries: [one]}}}
+train_sets: {main: {tables: [A/data]}, spare: {tables: [A/data_mass]}}
+test_sets: {abn: {tables: [N/data_one]}, more: {tables: [N/data_one]}, rest: {tables: [N/data_one]}}
+experiments:
+  e-1: {train_set: main, test_sets: [abn], train: {epochs: 2}, model: {backbone: resnet101}}
+  e-2: {train_set: main, test_sets: [more], train: {epochs: 1}, weights: {source: file, path: w.h5}}
+ensembles:
+  named: {members: {names: [e-1_02]}, test_sets: [more]}
+  chosen: {members: {best: 1, experiments: [e-1]}, test_sets: [more, abn]}
+""")
+
+
+def plan(key: str = "", value: object = None) -> Plan:
+    config = copy.deepcopy(BASE)
+    *folders, last = key.split(".")
+    place = config
+    for name in folders:
+        place = place.setdefault(name, {})
+    if last:
+        place[last] = value
+    return Plan(parse_config(config))
+
+
+def test_names_and_paths():
+    base = plan()
+    assert base.parts() == ["A/data", "A/data_mass", "N/data_one"]
+    assert base.tables(["A/data", "N/data_one"]) == ["d/A/data.csv", "d/N/data_one.csv"]
+    assert base.shards("A") == ["00", "01"]
+    assert (
+        base.manifests("N") == ["d/N/dicom/one.files.csv", "d/N/dicom/two.files.csv"]
+        and base.manifests("A") == []
+    )
+    assert [base.image_folder(name) for name in ("A", "N")] == ["imgs", "img_retinanet"]
+    assert base.snapshots() == ["e-1_01", "e-1_02", "e-2_01"] and base.snapshots(["e-2"]) == ["e-2_01"]
+    assert base.snapshot_file("e-1", "02") == "snapshots/e-1/resnet101_csv_02.h5"
+    assert base.initial_weights("e-1") == [] and base.initial_weights("e-2") == ["w.h5"]
+    assert base.looked_at("e-1", "abn") == "d/retinanet_test_abn.csv"
+    assert base.looked_at("e-1", "validation") == "d/retinanet_val_main.csv"
+    assert set_file("d/x.csv", "images") == "d/x.images.csv"
+
+
+def test_sets_of_ensembles_and_experiments():
+    base = plan()
+    assert base.tests_of("e-1") == ["abn"] and base.ensemble_tests() == ["abn", "more"]
+    assert base.ensembles_on("more") == ["named", "chosen"] and base.ensembles_on("abn") == ["chosen"]
+    assert base.candidates("named") == [] and base.candidates("chosen") == ["e-1_01", "e-1_02"]
+    assert plan("ensembles.named.test_sets", []).ensemble_tests() == ["abn", "more", "rest"]
+
+
+def test_a_train_set_is_held_against_every_test_set_that_it_is_tested_on():
+    assert plan().test_tables_of("main") == ["d/retinanet_test_abn.csv", "d/retinanet_test_more.csv"]
+    assert plan().test_tables_of("spare") == []
+
+
+def test_arguments_of_an_evaluation_name_images_lesions_and_detections():
+    assert plan().evaluation_arguments("e-1", "02", ["abn"]) == [
+        "abn=d/retinanet_test_abn.images.csv,d/retinanet_test_abn.lesions.csv,results/detections/e-1_02/abn.csv"
+    ]
+
+
+def test_a_pattern_matches_exactly_the_names():
+    pattern = re.compile(Plan.pattern(["a.b", "a", "a"]))
+    assert pattern.fullmatch("a.b") and pattern.fullmatch("a") and not pattern.fullmatch("axb")
+    assert not re.compile(Plan.pattern([])).match("")
+
+
+def test_members_are_read_from_the_table_that_names_them(tmp_path):
+    (tmp_path / "m.csv").write_text("member,metric,value,rank\ne-1_02,ap50,0.5,1\ne-2_01,ap50,0.4,2\n")
+    assert Plan.members(str(tmp_path / "m.csv")) == ["e-1_02", "e-2_01"]
+
+
+def test_settings_of_stages_can_be_read_by_the_stages():
+    base = plan()
+    for text in (base.index_settings("N"), base.annotation_settings("N"), base.index_settings("A")):
+        assert parse_section(DatasetSettings, text)
+    for text in (base.training_settings("e-1"), base.detection_settings("e-1")):
+        assert parse_section(ExperimentSettings, text).model.backbone == "resnet101"
+
+
+STAGES = {
+    "index": lambda plan: plan.index_settings("N"),
+    "annotate": lambda plan: plan.annotation_settings("N"),
+    "train": lambda plan: plan.training_settings("e-1"),
+    "detect": lambda plan: plan.detection_settings("e-1"),
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stages"),
+    [
+        ("datasets.N.shards", 3, {"index"}),
+        ("datasets.N.patients", "clinic", {"index"}),
+        ("datasets.N.letters", {"X": "calcification"}, {"index", "annotate"}),
+        ("datasets.N.outline", {"min_chroma": 50}, {"annotate"}),
+        ("datasets.N.deliveries.one", {"group": "abn", "outline": {"min_side": 9}}, {"annotate"}),
+        ("datasets.N.deliveries.one", {"group": "abn", "tars": ["x.tar"]}, set()),
+        ("datasets.N.deliveries.one", {"group": "normal"}, {"index", "annotate"}),
+        ("datasets.N.max_reject_share", 0.5, set()),
+        ("datasets.N.parts.data_two", {}, set()),
+        ("experiments.e-1.train.learning_rate", 0.1, {"train"}),
+        ("experiments.e-1.augmentation", {"flip_x": 0.0}, {"train"}),
+        ("experiments.e-1.sides", {"min": 100}, {"train", "detect"}),
+        ("experiments.e-1.model.pyramid_features", 64, {"train", "detect"}),
+        ("experiments.e-1.detect", {"score_floor": 0.1}, {"detect"}),
+        ("experiments.e-1.test_sets", ["more"], set()),
+        ("evaluation", {"score_threshold": 0.3}, set()),
+        ("display", {"jpeg_quality": 80}, set()),
+    ],
+)
+def test_a_changed_key_changes_the_settings_of_the_stages_that_use_it(key, value, stages):
+    base, now = plan(), plan(key, value)
+    assert {name for name, settings in STAGES.items() if settings(base) != settings(now)} == stages
+
+
+def test_the_raw_state_is_the_tree_s_or_the_manifests(tmp_path):
+    here = plan("data_dir", str(tmp_path))
+    with pytest.raises(UserError, match="raw folder"):
+        here.raw_state("A")
+    (tmp_path / "A" / "raw_files").mkdir(parents=True)
+    (tmp_path / "N" / "tar").mkdir(parents=True)
+    assert len(here.raw_state("A")) == 16 and here.raw_state("N") == ""
+    with pytest.raises(UserError, match=r"datasets\.N\.deliveries\.one"):
+        here.archives("N", "one")
