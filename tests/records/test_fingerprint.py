@@ -25,7 +25,7 @@ FILES = {
     "mammo/settings.py": "LIMIT = 1\n",
     "mammo/first.py": "from mammo import settings\nfrom mammo.deep.second import Thing\ndef work(n): return Thing(n)\n",
     "mammo/deep/__init__.py": "",
-    "mammo/deep/second.py": "class Thing:\n    def late(self):\n        import mammo.deep.third as it\n        return it\n",
+    "mammo/deep/second.py": "class Thing:\n    def late(self):\n        import mammo.deep.third\n        return mammo\n",
     "mammo/deep/third.py": "VALUE = 3\n",
     "mammo/unused.py": "X = 1\n",
 }
