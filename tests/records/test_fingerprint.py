@@ -25,7 +25,7 @@ FILES = {
     "mammo/settings.py": "LIMIT = 1\n",
     "mammo/first.py": "from mammo import settings\nfrom mammo.deep.second import Thing\ndef work(n): return Thing(n)\n",
     "mammo/deep/__init__.py": "",
-    "mammo/deep/second.py": "class Thing:\n    def late(self):\n        import mammo.deep.third\n        return mammo\n",
+    "mammo/deep/second.py": "class Thing:\n    def late(s):\n        import mammo.deep.third\n        return mammo\n",
     "mammo/deep/third.py": "VALUE = 3\n",
     "mammo/unused.py": "X = 1\n",
 }
@@ -81,7 +81,7 @@ def test_comments_docstrings_and_layout_do_not_count(code, text):
     [
         ("run.py", SCRIPT.replace("work(1)", "work(2)")),
         ("mammo/first.py", FILES["mammo/first.py"] + "work(3)\n"),
-        ("mammo/deep/second.py", FILES["mammo/deep/second.py"].replace("late", "later")),
+        ("mammo/deep/second.py", FILES["mammo/deep/second.py"].replace("late(", "later(")),
         ("mammo/deep/third.py", "VALUE = 4\n"),
         ("mammo/__init__.py", "print()\n"),
         ("mammo/deep/__init__.py", "print()\n"),
