@@ -8,8 +8,9 @@ breast, scored by FROC with the hit rule "detection centre in the lesion's box".
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -41,6 +42,12 @@ class Responses:
     boxes: np.ndarray
 
 
+def _blobness(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Minus the Laplacian of Gaussian, times sigma squared (Lindeberg 1998), so that scales can be compared."""
+    blurred = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    return -(sigma**2) * cv2.Laplacian(blurred, cv2.CV_32F, borderType=cv2.BORDER_REFLECT)
+
+
 def respond(film: Film) -> Responses:
     """Scale-normalised LoG responses (positive on bright blobs) of one film."""
     unit = film.pixels.shape[0] / 512
@@ -49,9 +56,9 @@ def respond(film: Film) -> Responses:
     # Air at the breast's own brightness, or the skin line would be the strongest blob of every film.
     level = np.median(film.pixels[inside])
     filled = np.where(inside, film.pixels, level).astype(np.float32)
-    by_scale = np.stack([-((s * unit) ** 2) * ndimage.gaussian_laplace(filled, s * unit) for s in SIGMAS])
-    mean = ndimage.gaussian_filter(filled, 40 * unit)
-    spread = ndimage.gaussian_filter((filled - mean) ** 2, 40 * unit)
+    by_scale = np.stack([_blobness(filled, sigma * unit) for sigma in SIGMAS])
+    mean = cv2.GaussianBlur(filled, (0, 0), 40 * unit)
+    spread = cv2.GaussianBlur((filled - mean) ** 2, (0, 0), 40 * unit)
     depth = ndimage.distance_transform_edt(np.pad(inside, ((1, 1), (1, 1)), mode="edge"))[1:-1, 1:-1]
     boxes = np.array([lesion.box for lesion in film.lesions], dtype=float).reshape(-1, 4)
     return Responses(by_scale, np.sqrt(spread) + 1e-3, depth, unit, boxes)
@@ -65,7 +72,8 @@ def detect(film: Responses, choice: Choice, most: int = 40) -> np.ndarray:
         response = response / film.contrast
     response = np.where(film.depth > choice.margin * film.unit, response, -np.inf)
     side = 2 * max(1, round(choice.apart * film.unit)) + 1
-    peaks = (response == ndimage.maximum_filter(response, size=side)) & np.isfinite(response) & (response > 0)
+    highest = cv2.dilate(response.astype(np.float32), np.ones((side, side), np.uint8))
+    peaks = (response == highest) & np.isfinite(response) & (response > 0)
     y, x = np.nonzero(peaks)
     order = np.argsort(-response[y, x], kind="stable")[:most]
     return np.stack([x[order], y[order], response[y, x][order]], 1).astype(float)
@@ -88,19 +96,24 @@ def sensitivity_at(detections: list[np.ndarray], boxes: list[np.ndarray], fppi: 
     return float(np.mean(np.array(hits) > threshold))
 
 
-def choices() -> list[Choice]:
-    """Every single scale and run of neighbouring scales, with every other knob."""
-    runs = [tuple(range(a, b)) for a in range(len(SIGMAS)) for b in range(a + 1, min(a + 4, len(SIGMAS)) + 1)]
-    knobs = itertools.product(runs, (1, -1, 0), (False, True), (6.0, 16.0, 30.0), (12.0, 30.0))
-    return [Choice(*knob) for knob in knobs]
-
-
 def tune(films: list[Responses], fppi: float = 1.0) -> tuple[Choice, float]:
-    """The choice with the highest sensitivity on `films`, and that sensitivity."""
+    """The choice with the highest sensitivity on `films`, and that sensitivity.
+
+    First every single scale and run of neighbouring scales, of either sign or both, with and without normalisation;
+    then every margin and distance for the best dozen of these.
+    """
     boxes = [film.boxes for film in films]
-    scored = [
-        (sensitivity_at([detect(film, choice) for film in films], boxes, fppi), choice)
-        for choice in choices()
+
+    def score(choice: Choice) -> float:
+        return sensitivity_at([detect(film, choice) for film in films], boxes, fppi)
+
+    runs = [tuple(range(a, b)) for a in range(len(SIGMAS)) for b in range(a + 1, min(a + 3, len(SIGMAS)) + 1)]
+    first = [Choice(*knobs, 6.0, 12.0) for knobs in itertools.product(runs, (1, -1, 0), (False, True))]
+    best = sorted(first, key=score, reverse=True)[:12]
+    second = [
+        replace(choice, margin=margin, apart=apart)
+        for choice, margin, apart in itertools.product(best, (6.0, 20.0, 30.0), (12.0, 30.0))
     ]
-    best = max(scored, key=lambda pair: pair[0])
-    return best[1], best[0]
+    scored = [(score(choice), choice) for choice in second]
+    sensitivity, choice = max(scored, key=lambda pair: pair[0])
+    return choice, sensitivity

@@ -210,7 +210,7 @@ def _remove_stale(out: Path, stale: set[str]) -> None:
     """Delete files that an earlier run wrote and this one did not, and the folders that this empties."""
     for path in sorted(stale, reverse=True):
         (out / path).unlink(missing_ok=True)
-        for folder in PurePosixPath(path).parents[:-2]:
+        for folder in PurePosixPath(path).parents[:-1]:
             try:
                 (out / folder).rmdir()
             except OSError:

@@ -150,12 +150,13 @@ def calcification_cluster(rng: np.random.Generator, radius: float, unit: float) 
     grains = _spread_points(rng, int(rng.integers(11, 20)), radius * 0.85, 6.5 * unit)
     turn = rng.uniform(0, np.pi)
     grains = grains @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    patch = np.zeros_like(x)
+    patch, haze = np.zeros_like(x), np.zeros_like(x)
     for at in grains:
+        haze = np.maximum(haze, _bump(x, y, at, 4.5 * unit))
         patch = np.maximum(
             patch, rng.uniform(0.55, 1.0) * _bump(x, y, at, max(0.6, unit * rng.uniform(1.3, 2.0)))
         )
-    patch += 0.06 * _bump(x, y, (0, 0), radius * 0.6)
+    patch += 0.08 * haze
     hull = cv2.convexHull(np.round(grains * 16).astype(np.int32))[:, 0, :] / 16
     reach = np.maximum(np.hypot(hull[:, 0], hull[:, 1]), 1e-6)[:, None]
     return Shape(patch.astype(np.float32), hull * (1 + 6 * unit / reach), grains)
