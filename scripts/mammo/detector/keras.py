@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up chatter about CPU features and missing GPUs
 
@@ -31,6 +32,12 @@ def _stand_in_for_keras() -> None:
 
 
 _stand_in_for_keras()
+tf.get_logger().setLevel(
+    "ERROR"
+)  # "compiled the loaded model, but …": snapshots are not compiled, on purpose
+warnings.filterwarnings(
+    "ignore", message="You are saving your model as an HDF5 file"
+)  # keras-retinanet's format
 
 
 def make_deterministic(seed: int) -> None:

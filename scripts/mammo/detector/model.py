@@ -17,7 +17,7 @@ from mammo.settings import ModelSettings
 
 PLAIN = "plain"
 GROUPS = 8  # of the plain backbone's group normalisation, where the channels can be cut so
-HEAD_DEVIATION, HEAD_WIDTH = 0.01, 256  # the package's initial weights of a head are meant for 256 channels
+HEAD_DEVIATION = 0.01  # of the package's initial weights in the heads
 
 layers = keras.layers
 
@@ -81,8 +81,9 @@ def _heads(settings: ModelSettings, classes: int, anchors: int, seed: int) -> li
     """The package's two heads, with two differences.
 
     The package hands one unseeded initialiser to several layers of one shape, to which Keras gives equal weights: here
-    each layer draws its own. And the package's deviation of 0.01 is made for 256 channels: narrower heads would pass on
-    next to nothing, so that it grows with the root of 256 over the channels; at 256 the two are the same.
+    each layer draws its own. And behind the plain backbone, which always starts from nothing, the hidden layers begin
+    with He et al.'s deviation (2015, √(2 / inputs)): the package's 0.01 is made for 256 channels and for features
+    learned on ImageNet; in narrow heads it lets next to no gradient through, and a short training never gets going.
     """
     prior = PriorProbability(probability=settings.prior_probability)
     return [
@@ -107,7 +108,7 @@ def _head(
     inputs = outputs = layers.Input((None, None, settings.pyramid_features), name=f"{kind}_input")
     channels = settings.pyramid_features
     for index in range(4):
-        deviation = HEAD_DEVIATION * (HEAD_WIDTH / channels) ** 0.5
+        deviation = (2 / (9 * channels)) ** 0.5 if settings.backbone == PLAIN else HEAD_DEVIATION
         outputs = convolution(
             f"pyramid_{kind}_{index}", settings.head_features, deviation, activation="relu"
         )(outputs)
