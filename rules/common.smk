@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from mammo.errors import UserError
 from mammo.records.fingerprint import code_fingerprint
 from mammo.records.plan import Plan
-from mammo.settings import parse_config, section_json as settings
+from mammo.settings import load_config, parse_config, section_json as settings
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
 # Under --sdm conda the environment's own Python; else the one that runs Snakemake, activated or not.
@@ -54,6 +54,8 @@ CLASS_TABLE = "class_2_malig_or_norm.csv"
 ALL_PARTS = PLAN.parts()
 ENSEMBLE_TESTS = PLAN.ensemble_tests()
 ensembles_on = PLAN.ensembles_on
+# One training takes the machine's cores, or, beside others on several GPUs, its share of them.
+TRAINING_THREADS = max(1, (workflow.cores or 8) // max(1, workflow.global_resources.get("gpu", 1)))
 
 
 wildcard_constraints:

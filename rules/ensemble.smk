@@ -30,6 +30,7 @@ checkpoint members:
 rule ensemble:
     """Fuse the members' detections on a test set; a row for each member, the ensemble's last."""
     input:
+        chosen="results/ensembles/{ensemble}/members.csv",
         detections=member_detections,
         images=lambda wildcards: merged_test_set(wildcards.test_set).images,
         lesions=lambda wildcards: merged_test_set(wildcards.test_set).lesions,
@@ -109,6 +110,7 @@ rule overlays:
 rule froc:
     """Draw the FROC curves of an ensemble and of its members on a test set."""
     input:
+        chosen="results/ensembles/{ensemble}/members.csv",
         members=member_detections,
         images=lambda wildcards: merged_test_set(wildcards.test_set).images,
         lesions=lambda wildcards: merged_test_set(wildcards.test_set).lesions,

@@ -4,6 +4,8 @@
 rule decode:
     """Decode the films of a shard to 8-bit grey JPEG."""
     input:
+        # Ancient: the index is asked for, but only the shard's own list counts as newer.
+        index=ancient(f"{DATA}/{{dataset}}/work/index"),
         shard=shard_list,
     output:
         images=directory(f"{DATA}/{{dataset}}/{{images}}/{{shard}}"),
@@ -34,6 +36,8 @@ rule decode:
 rule annotate:
     """Recognise the lesions of a shard's films; boxes in native pixels."""
     input:
+        # Ancient: the index is asked for, but only the shard's own list counts as newer.
+        index=ancient(f"{DATA}/{{dataset}}/work/index"),
         shard=shard_list,
     output:
         table=f"{DATA}/{{dataset}}/work/annotations/lesions_{{shard}}.csv",

@@ -8,6 +8,7 @@ rule tabulate:
         lesions=of_all_shards("{root}/work/annotations/lesions_{shard}.csv"),
         decode_rejects=of_all_shards("{root}/work/{images}/rejects_{shard}.csv"),
         annotate_rejects=of_all_shards("{root}/work/annotations/rejects_{shard}.csv"),
+        index=ancient(f"{DATA}/{{dataset}}/work/index"),
         index_rejects=index_rejects,
     output:
         images=f"{DATA}/{{dataset}}/images.csv",

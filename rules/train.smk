@@ -17,7 +17,7 @@ rule train:
         "logs/train/{experiment}.jsonl"
     conda:
         "../envs/detector.yaml"
-    threads: workflow.cores
+    threads: TRAINING_THREADS
     resources:
         gpu=1,
         mem_mb=8000,

@@ -23,6 +23,7 @@ CONFIG: dict[str, Any] = {
         "inbreast": {"format": "inbreast", "shards": 1, "max_reject_share": 0.9, "parts": {"data": {"groups": ["abn"]}}},
         "NCC": {
             "format": "ncc",
+            "letters": {"A": "asymmetry", "C": "calcification", "D": "distortion", "X": "mass"},
             "shards": 1,
             "max_reject_share": 0.9,
             "deliveries": {name: {"group": name.split("_")[0]} for name in ("abn_1", "abn_2", "normal")},

@@ -81,7 +81,7 @@ def test_a_wrong_config_stops_before_anything_runs(changed, change, said):
     run = changed.snakemake("--dry-run")
     assert run.returncode != 0
     assert said in run.stdout + run.stderr
-    assert "Traceback" not in run.stdout + run.stderr
+    assert "Traceback (most recent call last)" not in run.stdout + run.stderr
 
 
 def test_a_patient_who_is_trained_and_tested_on_stops_the_run(changed):
