@@ -54,8 +54,6 @@ CLASS_TABLE = "class_2_malig_or_norm.csv"
 ALL_PARTS = PLAN.parts()
 ENSEMBLE_TESTS = PLAN.ensemble_tests()
 ensembles_on = PLAN.ensembles_on
-# One training takes the machine's cores, or, beside others on several GPUs, its share of them.
-TRAINING_THREADS = max(1, (workflow.cores or 8) // max(1, workflow.global_resources.get("gpu", 1)))
 
 
 wildcard_constraints:

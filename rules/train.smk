@@ -17,7 +17,8 @@ rule train:
         "logs/train/{experiment}.jsonl"
     conda:
         "../envs/detector.yaml"
-    threads: TRAINING_THREADS
+    # Feeding one GPU; --set-threads train=N changes it. All cores would keep a second training off a second GPU.
+    threads: 4
     resources:
         gpu=1,
         mem_mb=8000,
