@@ -13,8 +13,7 @@ import pytest
 
 from mammo.errors import UserError
 from mammo.files import sha256_file
-from mammo.phantom import PhantomSettings, deliver
-from mammo.phantom import deliver as deliver_function
+from mammo.phantom import PhantomSettings, deliver, delivery
 
 SMALL = {
     "cbis": {"films": 3},
@@ -97,8 +96,7 @@ def test_an_interrupted_run_starts_over_and_ends_as_if_nothing_had_been(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: int
 ) -> None:
     data, truth = tmp_path / "data", tmp_path / "truth"
-    module = sys.modules[deliver_function.__module__]
-    real, seen = module.atomic_path, []
+    real, seen = delivery.atomic_path, []
 
     def dying(path: Path) -> object:
         seen.append(path)
@@ -106,7 +104,7 @@ def test_an_interrupted_run_starts_over_and_ends_as_if_nothing_had_been(
             raise KeyboardInterrupt
         return real(path)
 
-    monkeypatch.setattr(module, "atomic_path", dying)
+    monkeypatch.setattr(delivery, "atomic_path", dying)
     with pytest.raises(KeyboardInterrupt):
         deliver(small(1), data, truth)
     monkeypatch.undo()
@@ -167,7 +165,7 @@ def test_the_script_makes_deliveries_and_says_what_there_is(tmp_path: Path, root
     done = subprocess.run(
         [*command, "--workers", "1"], capture_output=True, text=True, check=True, cwd=tmp_path
     )
-    assert "8 films" in done.stdout
+    assert "8 films, " in done.stdout
     assert (tmp_path / "truth/NCC/images.csv").is_file()
     config.write_text("seed: 1\nfilms: 3\n")
     failed = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ.copy())

@@ -5,7 +5,7 @@ for tests); `make_film` draws a single film. Imports nothing of the workflow's r
 outside them.
 """
 
-from mammo.phantom.deliver import Summary, deliver
+from mammo.phantom.delivery import Summary, deliver
 from mammo.phantom.film import DrawnLesion, Film, FilmSpec, make_film
 from mammo.phantom.settings import PhantomSettings, check_settings, load_settings
 
