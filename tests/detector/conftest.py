@@ -62,18 +62,23 @@ def draw_film(
 
 @pytest.fixture
 def films(tmp_path: Path) -> Path:
-    """A folder with train.csv, class.csv and test.images.csv: six films of 128×128, the last two without a lesion."""
+    """A folder with train.csv, class.csv and test.images.csv, to be changed at will."""
+    return make_films(tmp_path)
+
+
+def make_films(folder: Path) -> Path:
+    """Six films of 128×128, the last two without a lesion, and their tables."""
     rows, table = [], []
     for index in range(FILMS):
         x, y = 16 + 12 * index, 70 - 8 * index
         box = (x, y, x + 32, y + 32) if index < FILMS - 2 else None
-        draw_film(tmp_path / f"img/{index}.png", box, index)
+        draw_film(folder / f"img/{index}.png", box, index)
         rows.append((f"img/{index}.png", [LabelledBox(*box, "malignant")] if box else []))
         table.append(image_row(f"tiny.{index}", f"img/{index}.png", 128, 128))
-    write_annotations(tmp_path / "train.csv", rows)
-    write_classes(tmp_path / "class.csv", ["malignant"])
-    write_table(tmp_path / "test.images.csv", Image, table)
-    return tmp_path
+    write_annotations(folder / "train.csv", rows)
+    write_classes(folder / "class.csv", ["malignant"])
+    write_table(folder / "test.images.csv", Image, table)
+    return folder
 
 
 def image_row(image_id: str, path: str, width: int, height: int) -> Image:

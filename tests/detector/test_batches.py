@@ -20,32 +20,40 @@ STILL = {
 }  # fmt: skip
 
 
-def maker(films, **changes):
-    settings = tiny_settings(**changes)
-    table, names = read_train_set(films / "train.csv", films / "class.csv")
-    anchors = Anchors(build_model(settings.model, len(names)), settings.model.anchors)
-    return BatchMaker(table, len(names), anchors, settings, "tf")
+@pytest.fixture(scope="module")
+def anchors():
+    settings = tiny_settings().model
+    return Anchors(build_model(settings, 1), settings.anchors)
 
 
-def test_a_batch_is_the_same_whenever_it_is_made(films):
-    one, other = maker(films), maker(films)
+@pytest.fixture
+def maker(films, anchors):
+    def make(**changes):
+        table, names = read_train_set(films / "train.csv", films / "class.csv")
+        return BatchMaker(table, len(names), anchors, tiny_settings(**changes), "tf")
+
+    return make
+
+
+def test_a_batch_is_the_same_whenever_it_is_made(maker):
+    one, other = maker(), maker()
     ahead = list(one.batches(3, 6))
     assert np.array_equal(ahead[2].images, other.make(5).images)
     assert not np.array_equal(one.make(2).images, one.make(5).images)
 
 
 @pytest.mark.parametrize("group_by", ["ratio", "random", "none"])
-def test_an_epoch_shows_every_film(films, group_by):
-    made = maker(films, train={"group_by": group_by, "batch_size": 4})
+def test_an_epoch_shows_every_film(maker, group_by):
+    made = maker(train={"group_by": group_by, "batch_size": 4})
     assert {index for number in range(made.steps) for index in made.members(number)} == set(range(6))
 
 
-def test_random_order_differs_between_epochs(films):
-    made = maker(films)
+def test_random_order_differs_between_epochs(maker):
+    made = maker()
     assert [made.members(n) for n in range(3)] != [made.members(n) for n in range(3, 6)]
 
 
-def test_without_augmentation_a_film_stays_as_it_is(films):
+def test_without_augmentation_a_film_stays_as_it_is():
     film = np.arange(64, dtype=np.uint8).reshape(8, 8)
     boxes, labels = np.array([[1.0, 2, 5, 6]]), np.array([0])
     changed, moved, _ = augment(film, boxes, labels, AugmentationSettings(**STILL), np.random.default_rng(0))
@@ -97,8 +105,8 @@ def test_a_missing_film_is_named(films):
         read_train_set(films / "train.csv", films / "class.csv")
 
 
-def test_a_box_beyond_the_film_is_named(films):
+def test_a_box_beyond_the_film_is_named(films, maker):
     draw_film(films / "img/0.png", None, 0, (64, 64))
     (films / "train.csv").write_text("img/0.png,10,10,70,40,malignant\n")
     with pytest.raises(UserError, match=r"img/0.png: the box .* reaches beyond the image of 64×64"):
-        maker(films).make(0)
+        maker().make(0)

@@ -16,10 +16,11 @@ from mammo.tables.records import Image
 from .conftest import draw_film, image_row, tiny_settings
 
 
-@pytest.fixture
-def snapshot(films):
-    build_model(tiny_settings().model, 1, 3).save(films / "s.h5", save_format="h5")
-    return films / "s.h5"
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    path = tmp_path_factory.mktemp("snapshot") / "s.h5"
+    build_model(tiny_settings().model, 1, 3).save(path, save_format="h5")
+    return path
 
 
 def look(films, snapshot, **changes):
@@ -42,9 +43,10 @@ def test_boxes_come_back_in_pixels_of_the_written_image(films, snapshot, monkeyp
     # 300×200 pixels are scaled to 64×43: a box on the whole scaled film is the whole film again.
     draw_film(films / "img/wide.png", None, 1, (200, 300))
     write_table(films / "test.images.csv", Image, [image_row("tiny.wide", "img/wide.png", 300, 200)])
-    whole = lambda detector, films: [
-        np.array([[0, 0, film.shape[1], film.shape[0] / 2, 0.5, 0]]) for film in films
-    ]  # noqa: E731
+
+    def whole(detector, films):
+        return [np.array([[0, 0, film.shape[1], film.shape[0] / 2, 0.5, 0]]) for film in films]
+
     monkeypatch.setattr(Detector, "look", whole)
     (row,) = look(films, snapshot)
     assert (row.x1, row.y1, row.x2, row.y2, row.score, row.label) == (0, 0, 300, 100, 0.5, "malignant")

@@ -39,7 +39,7 @@ def test_offline_the_error_says_which_file_to_put_where(tmp_path, monkeypatch):
 
 def test_a_file_with_another_checksum_is_refused(tmp_path):
     (tmp_path / "w.h5").write_bytes(b"not the weights")
-    with pytest.raises(UserError, match="its MD5 is .*, expected 3e9f4e4f77bbe2c9bec13b53ee1c2319"):
+    with pytest.raises(UserError, match=r"its MD5 is .*, expected 3e9f4e4f77bbe2c9bec13b53ee1c2319"):
         weight_file(RESNET, WeightSettings(source="imagenet", path=str(tmp_path / "w.h5")))
 
 
@@ -69,7 +69,7 @@ def test_a_file_of_which_nothing_fits_is_refused(tmp_path):
         tmp_path / "w.h5"
     )
     other = tiny_settings(model={"pyramid_features": 16, "head_features": 16}).model
-    with pytest.raises(UserError, match="none of its .* layers fits"):
+    with pytest.raises(UserError, match=r"none of its .* layers fits"):
         load_by_name(build_model(other, 1), tmp_path / "w.h5")
 
 

@@ -62,7 +62,8 @@ def read_train_set(csv_path: Path, classes_path: Path) -> tuple[list[TrainingFil
         raise UserError(f"{csv_path}: lists no films; check train_sets in config.yaml")
     if not any(len(film.boxes) for film in films):
         raise UserError(
-            f"{csv_path}: none of its {len(films)} films has a lesion, so there is nothing to learn; check labels and train_sets in config.yaml"
+            f"{csv_path}: none of its {len(films)} films has a lesion, so there is nothing to learn; "
+            "check labels and train_sets in config.yaml"
         )
     missing = [film.path for film in films if not film.path.is_file()]
     if missing:
@@ -144,7 +145,8 @@ class BatchMaker:
         beyond = (film.boxes[:, 2] > width) | (film.boxes[:, 3] > height)
         if beyond.any():
             raise UserError(
-                f"{film.path}: the box {film.boxes[beyond][0].tolist()} reaches beyond the image of {width}×{height} pixels; make the training table again"
+                f"{film.path}: the box {film.boxes[beyond][0].tolist()} reaches beyond the image of "
+                f"{width}×{height} pixels; make the training table again"
             )
         factor = np.array([image.shape[1] / width, image.shape[0] / height] * 2)
         rng = np.random.default_rng([self._settings.train.seed, CHANGE, number, place])

@@ -31,7 +31,7 @@ def detect(snapshot: Path, images: Path, classes: Path, settings: ExperimentSett
         images: table of `Image` rows; paths relative to its folder.
 
     Raises:
-        UserError: if the snapshot is of another network than the settings describe, or an image is not as the table says.
+        UserError: if the snapshot is of another network than the settings describe, or an image is not as its row says.
     """
     names = read_classes(classes)
     films = sorted(read_table(images, Image), key=lambda image: image.image_id)

@@ -76,9 +76,9 @@ def augment(
     settings: AugmentationSettings,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A random change of a film (H, W) and its boxes (n, 4), drawn from `rng`; lesions that leave the film are dropped.
+    """A random change of a film (H, W) and its boxes (n, 4), drawn from `rng`; lesions that leave it are dropped.
 
-    Geometry as keras-retinanet's: rotation, translation, shear, scaling and flips about the centre; the border repeated.
+    Geometry as keras-retinanet's: rotation, translation, shear, scaling, flips about the centre; the border repeated.
     """
     matrix = random_transform(
         *settings.rotation,
@@ -132,7 +132,7 @@ def padded_shape(shapes: Sequence[tuple[int, int]]) -> tuple[int, int]:
 def lay_out(films: Sequence[np.ndarray], mode: str) -> np.ndarray:
     """Grey films (H, W) as one float32 batch (B, H', W', 3), preprocessed as keras-retinanet does for `mode`.
 
-    Each lies in the upper left; the rest is black, which is what lies around a breast (the package pads with mean grey).
+    Each lies in the upper left; the rest is black, as what lies around a breast (the package pads with mean grey).
     """
     batch = np.zeros((len(films), *padded_shape([film.shape for film in films]), 3), np.float32)
     for index, film in enumerate(films):

@@ -1,7 +1,7 @@
 """TensorFlow and Keras 2, set up so that keras-retinanet runs.
 
 keras-retinanet 1.0.0 and keras-resnet 0.2.0 are written for Keras 2. TensorFlow takes `tf_keras` for its `tf.keras`,
-because the package's `__init__` asks for it; here `import keras`, as keras-resnet has it, is made to find `tf_keras` too.
+because the `__init__` beside this asks for it; here `import keras`, as keras-resnet has it, is made to find it too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["keras", "make_deterministic", "tf"]
 
 
 def _stand_in_for_keras() -> None:
-    """Let `import keras` and `import keras.layers` find tf_keras; a Keras 3 that somebody imported before would clash."""
+    """Let `import keras` and `import keras.layers` find tf_keras, whatever else is installed."""
     sys.modules["keras"] = keras
     for name in _SUBMODULES:
         sys.modules[f"keras.{name}"] = importlib.import_module(f"tf_keras.{name}")
@@ -41,8 +41,7 @@ warnings.filterwarnings(
 
 
 def make_deterministic(seed: int) -> None:
-    """Seed Python, NumPy and TensorFlow, let TensorFlow use only operations that give the same bits each time, and let
-    Keras count layer names from 1 again."""
+    """Seed all random numbers, allow only operations that give the same bits each time, count layer names from 1."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed % 2**32)
     tf.config.experimental.enable_op_determinism()

@@ -55,7 +55,7 @@ def build_model(settings: ModelSettings, classes: int, seed: int = 0) -> Any:
 
 
 def preprocessing_mode(backbone: str) -> str:
-    """How keras-retinanet feeds the backbone: `caffe` (BGR means taken off; ResNet, VGG) or `tf` (-1..1; all others)."""
+    """How keras-retinanet feeds the backbone: `caffe` (BGR means off; ResNet, VGG) or `tf` (-1..1; all others)."""
     return "caffe" if backbone.startswith(("resnet", "vgg")) else "tf"
 
 
@@ -140,7 +140,7 @@ def _plain_retinanet(settings: ModelSettings, seed: int, modifier: Any, **argume
 
 
 def _plain_convolution(inputs: Any, channels: int, name: str, stride: int, seed: int) -> Any:
-    """3×3 convolution, group normalisation, ReLU: learns from random weights at batches of any size, one film included."""
+    """3×3 convolution, group normalisation, ReLU: learns from random weights, at a batch of one film too."""
     kernel = keras.initializers.HeNormal(seed=_layer_seed(seed, name))
     outputs = layers.Conv2D(
         channels, 3, strides=stride, padding="same", use_bias=False, kernel_initializer=kernel, name=name

@@ -1,4 +1,4 @@
-"""Learning rate by step. Pure arithmetic; what a schedule remembers of the past comes from the losses of past epochs."""
+"""Learning rate by step. Pure arithmetic; all that a schedule knows of the past are the losses of past epochs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What a training leaves on disk after each epoch, so that it survives a kill and goes on bit for bit.
 
-`<state>/<key>/epoch_NN.h5` are the snapshots, `resume.h5` everything to go on from the last whole epoch, `key.json` what
-the key stands for. The key is a digest of settings, code and data without the number of epochs: training for longer goes
-on from what there is; anything else that changes begins a folder of its own, and old folders are left alone.
+`<state>/<key>/epoch_NN.h5` are the snapshots, `resume.h5` everything to go on from the last whole epoch, `key.json`
+what the key stands for. The key is a digest of settings, code and data without the number of epochs: training for
+longer goes on from what there is; anything else that changes begins a folder of its own, and old folders are left alone.
 
 Order matters: an epoch's snapshot is on disk before `resume.h5` names it, and `resume.h5` is replaced in one step.
 """
@@ -50,8 +50,8 @@ class Snapshot(Row):
 def state_key(settings: ExperimentSettings, code: str, data: dict[str, str]) -> tuple[str, str]:
     """Digest and canonical JSON of all that decides a training's numbers.
 
-    Left out: the number of epochs (but not the length of a cosine), the test sets, what detection does, and the names of
-    the train set and of weight files, for which their contents stand in `data`.
+    Left out: the number of epochs (but not the length of a cosine), the test sets, what detection does, and the
+    names of the train set and of weight files, for which their contents stand in `data`.
     """
     parts = settings.model_dump(
         mode="json", include={"model", "weights", "sides", "augmentation", "losses", "train"}
@@ -99,7 +99,7 @@ class TrainingState:
         return row
 
     def restore(self, model: Any, optimizer: Any, say: Callable[[str], None]) -> list[Snapshot]:
-        """Bring model and optimizer to the last whole epoch; returns the rows of all epochs so far, none at the start."""
+        """Bring model and optimizer to the last whole epoch; returns the rows of all epochs so far."""
         path = self.folder / "resume.h5"
         if not path.is_file():
             return []

@@ -65,7 +65,7 @@ def train(
     """
     films, names = read_train_set(csv_path, classes_path)
     weights = weight_file(settings.model, settings.weights)
-    key, meaning = state_key(settings, code, _data_digests(csv_path, classes_path, weights))
+    key, meaning = state_key(settings, code, data_digests(csv_path, classes_path, weights))
     keeper = TrainingState(state, key, meaning)
     with keeper.alone(say):
         model = build_model(settings.model, len(names), settings.train.seed)
@@ -89,7 +89,7 @@ def train(
     return Training(keeper.folder, tuple(history[:wanted]))
 
 
-def _data_digests(csv_path: Path, classes_path: Path, weights: Path | None) -> dict[str, str]:
+def data_digests(csv_path: Path, classes_path: Path, weights: Path | None) -> dict[str, str]:
     """SHA-256 of all that is read; the films' own stand in the manifest beside the table."""
     files = {"table": csv_path, "classes": classes_path, "weights": weights}
     manifest = csv_path.with_name(f"{csv_path.stem}.images.csv")
@@ -102,7 +102,7 @@ class _Trainer:
 
     def __init__(self, model: Any, settings: ExperimentSettings) -> None:
         self.model, self.settings = model, settings
-        # keras-retinanet's own train.py passes `lr=`, which Keras ignores today, and trains at 1e-3 whatever it is told.
+        # keras-retinanet's own train.py passes `lr=`, which Keras ignores today, and trains at 1e-3 whatever one says.
         self.optimizer = keras.optimizers.Adam(
             learning_rate=settings.train.learning_rate, clipnorm=settings.train.clip_norm, jit_compile=False
         )

@@ -45,7 +45,7 @@ _MOBILENET = (
 )
 _ALPHAS = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}
 
-# ResNet's and VGG's sums are keras-retinanet's own; DenseNet's are those with which Keras 2.1 to 2.2.4 took the same files.
+# ResNet's and VGG's sums are keras-retinanet's own; DenseNet's are those with which Keras 2.1 took the same files.
 _SOURCES = {
     "resnet50": Source(_RESNET.format(50), "3e9f4e4f77bbe2c9bec13b53ee1c2319"),
     "resnet101": Source(_RESNET.format(101), "05dc86924389e5b401a9ea0348a3213c"),
@@ -127,10 +127,10 @@ def _md5(path: Path) -> str:
 
 
 def read_layers(path: Path | str) -> LayerWeights:
-    """Arrays of each layer that has any, in the layer's order. Raises `UserError` where it is no Keras 2 weight file."""
+    """Arrays of each layer that has any, in the layer's order. Raises `UserError` for any other kind of file."""
     try:
         with h5py.File(path, "r") as file:
-            root = file["model_weights"] if "model_weights" in file else file
+            root = file.get("model_weights", file)
             names = [_text(name) for name in root.attrs["layer_names"]]
             found = {name: [root[name][key][()] for key in _weight_names(root[name])] for name in names}
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
