@@ -16,9 +16,7 @@ from mammo.phantom import deliver, load_settings
 
 def main() -> None:
     """Parse, deliver, say what there is."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--config", type=Path, required=True, help="YAML file: seed, film size, difficulty, counts")
     add(
