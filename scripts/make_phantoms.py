@@ -1,7 +1,6 @@
 """Make the synthetic raw deliveries of the demo and of the tests, and write down what they really hold.
 
-Same settings, same bytes. Run again, it writes nothing that is already there; raw folders that hold anything else
-(real data) are refused untouched.
+Same settings, same bytes; what is there already is not written again; raw folders with foreign files are refused.
 """
 
 from __future__ import annotations
