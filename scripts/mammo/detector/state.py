@@ -2,7 +2,7 @@
 
 `<state>/<key>/epoch_NN.h5` are the snapshots, `resume.h5` everything to go on from the last whole epoch, `key.json`
 what the key stands for. The key is a digest of settings, code and data without the number of epochs: training for
-longer goes on from what there is; anything else that changes begins a folder of its own, and old folders are left alone.
+longer goes on from what there is; anything else that changes begins a folder of its own; old folders are left alone.
 
 Order matters: an epoch's snapshot is on disk before `resume.h5` names it, and `resume.h5` is replaced in one step.
 """
