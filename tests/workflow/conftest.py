@@ -15,12 +15,18 @@ from typing import Any
 
 import pytest
 import yaml
+
 from mammo.phantom import PhantomSettings, deliver
 
 CONFIG: dict[str, Any] = {
     "datasets": {
         "CBIS-DDSM": {"format": "cbis-ddsm", "shards": 1, "max_reject_share": 0.9, "parts": {"data_all": {}}},
-        "inbreast": {"format": "inbreast", "shards": 1, "max_reject_share": 0.9, "parts": {"data": {"groups": ["abn"]}}},
+        "inbreast": {
+            "format": "inbreast",
+            "shards": 1,
+            "max_reject_share": 0.9,
+            "parts": {"data": {"groups": ["abn"]}},
+        },
         "NCC": {
             "format": "ncc",
             "letters": {"A": "asymmetry", "C": "calcification", "D": "distortion", "X": "mass"},
@@ -30,7 +36,9 @@ CONFIG: dict[str, Any] = {
             "parts": {"data_abn": {"groups": ["abn"]}, "data_normal": {"groups": ["normal"]}},
         },
     },
-    "train_sets": {"all": {"tables": ["CBIS-DDSM/data_all", "inbreast/data"], "validation": {"fraction": 0.3}}},
+    "train_sets": {
+        "all": {"tables": ["CBIS-DDSM/data_all", "inbreast/data"], "validation": {"fraction": 0.3}}
+    },
     "test_sets": {"abn": {"tables": ["NCC/data_abn"]}, "normal": {"tables": ["NCC/data_normal"]}},
     "experiments": {
         "tiny": {
@@ -50,7 +58,12 @@ CONFIG: dict[str, Any] = {
     "ensembles": {"best2": {"members": {"best": 2}, "test_sets": ["abn"]}},
     "report": {"overlays": 2},
 }
-TARGETS = ["results/ensemble_abn.csv", "results/all_snapshots.csv", "results/overlays/best2/abn", "results/froc/best2_abn.png"]
+TARGETS = [
+    "results/ensemble_abn.csv",
+    "results/all_snapshots.csv",
+    "results/overlays/best2/abn",
+    "results/froc/best2_abn.png",
+]
 
 
 @dataclass
@@ -61,7 +74,9 @@ class Workplace:
     folder: Path
     config: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(CONFIG))
 
-    def snakemake(self, *arguments: str, targets: list[str] | None = None) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *arguments: str, targets: list[str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the working folder with the config as it stands."""
         command = self.command(*arguments, targets=targets)
         return subprocess.run(
@@ -71,7 +86,15 @@ class Workplace:
     def command(self, *arguments: str, targets: list[str] | None = None) -> list[str]:
         """Write the config and return the command line."""
         (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.project / "Snakefile"), "--cores", "2"]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(self.project / "Snakefile"),
+            "--cores",
+            "2",
+        ]
         command += ["--workflow-profile", str(self.project / "profiles" / "default"), *arguments]
         return [*command, "--configfile", "config.yaml", "--", *(TARGETS if targets is None else targets)]
 
@@ -102,7 +125,9 @@ def make_workplace(folder: Path, root: Path) -> Workplace:
         shutil.copytree(root / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "Snakefile", project)
     work = folder / "work"
-    deliver(PhantomSettings.tiny(3, ncc_trainset=dict.fromkeys(NCC_TRAINSET, 0)), work / "data", work / "truth")
+    deliver(
+        PhantomSettings.tiny(3, ncc_trainset=dict.fromkeys(NCC_TRAINSET, 0)), work / "data", work / "truth"
+    )
     return Workplace(project, work)
 
 

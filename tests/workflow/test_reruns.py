@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+FIRST_STATEMENT = "from __future__ import annotations"
 FIGURES = {"evaluate", "all_snapshots", "validate", "members", "ensemble", "ensemble_table", "froc"}
 AFTER_DETECTION = FIGURES | {"overlays"}
 AFTER_TRAINING = {"snapshot", "detect"} | AFTER_DETECTION
@@ -32,23 +33,39 @@ def experiment(config):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        pytest.param(lambda c: experiment(c)["train"].update(learning_rate=0.002), TRAINING, id="learning-rate"),
-        pytest.param(lambda c: experiment(c).update(augmentation={"rotation": [-0.2, 0.2]}), TRAINING, id="augmentation"),
-        pytest.param(lambda c: experiment(c).update(sides={"min": 64, "max": 100}), TRAINING, id="sides"),
         pytest.param(
-            lambda c: c.update(display={"jpeg_quality": 90}), {"decode", "tabulate"} | AFTER_TABLES, id="jpeg-quality"
+            lambda c: experiment(c)["train"].update(learning_rate=0.002), TRAINING, id="learning-rate"
         ),
         pytest.param(
-            lambda c: c.update(labels={"policy": "by_pathology"}), {"classes"} | AFTER_TABLES, id="label-policy"
+            lambda c: experiment(c).update(augmentation={"rotation": [-0.2, 0.2]}),
+            TRAINING,
+            id="augmentation",
+        ),
+        pytest.param(lambda c: experiment(c).update(sides={"min": 64, "max": 100}), TRAINING, id="sides"),
+        pytest.param(
+            lambda c: c.update(display={"jpeg_quality": 90}),
+            {"decode", "tabulate"} | AFTER_TABLES,
+            id="jpeg-quality",
+        ),
+        pytest.param(
+            lambda c: c.update(labels={"policy": "by_pathology"}),
+            {"classes"} | AFTER_TABLES,
+            id="label-policy",
         ),
         pytest.param(
             lambda c: c["datasets"]["NCC"].update(outline={"min_chroma": 50}),
             {"annotate", "tabulate"} | AFTER_TABLES,
             id="outline",
         ),
-        pytest.param(lambda c: experiment(c).update(detect={"nms_threshold": 0.4}), {"detect"} | AFTER_DETECTION, id="nms"),
+        pytest.param(
+            lambda c: experiment(c).update(detect={"nms_threshold": 0.4}),
+            {"detect"} | AFTER_DETECTION,
+            id="nms",
+        ),
         pytest.param(lambda c: c["ensembles"]["best2"].update(fusion={"iou": 0.4}), FUSION, id="fusion-iou"),
-        pytest.param(lambda c: c.update(evaluation={"score_threshold": 0.2}), AFTER_DETECTION, id="metric-threshold"),
+        pytest.param(
+            lambda c: c.update(evaluation={"score_threshold": 0.2}), AFTER_DETECTION, id="metric-threshold"
+        ),
         pytest.param(lambda c: c.update(report={"overlays": 1}), {"overlays"}, id="overlays"),
         pytest.param(lambda c: experiment(c)["train"].update(epochs=3), TRAINING, id="epochs"),
     ],
@@ -61,10 +78,10 @@ def test_a_changed_key_runs_what_depends_on_it(changed, change, expected):
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        ("scripts/mammo/fusion/fuse.py", "from __future__ import annotations", "X = 1", FUSION),
+        ("scripts/mammo/fusion/fuse.py", FIRST_STATEMENT, "X = 1", FUSION),
         (
             "scripts/mammo/dicom/display.py",
-            "from __future__ import annotations",
+            FIRST_STATEMENT,
             "X = 1",
             {"decode", "tabulate"} | AFTER_TABLES,
         ),
@@ -85,7 +102,11 @@ def test_the_training_is_spared_when_its_films_come_out_the_same(finished, edit)
     """Real runs: a converter's statement changes, the films do not."""
     manifest = finished.folder / "snapshots/tiny/snapshots.csv"
     before = manifest.stat().st_mtime_ns
-    edit("scripts/mammo/dicom/display.py", "from __future__ import annotations", "from __future__ import annotations\n\nX = 1")
+    edit(
+        "scripts/mammo/dicom/display.py",
+        "from __future__ import annotations",
+        "from __future__ import annotations\n\nX = 1",
+    )
     said = finished.run()
     assert "Decode shard" in said
     assert "Train tiny" not in said and "Detect with" not in said

@@ -10,7 +10,14 @@ import time
 import pandas as pd
 import pytest
 
-PRODUCTS = ("data/**/*.jpg", "data/**/*.csv", "snapshots/*/*.csv", "snapshots/*/*.h5", "results/**/*.csv", "results/**/*.png")
+PRODUCTS = (
+    "data/**/*.jpg",
+    "data/**/*.csv",
+    "snapshots/*/*.csv",
+    "snapshots/*/*.h5",
+    "results/**/*.csv",
+    "results/**/*.png",
+)
 
 
 def products(folder):
