@@ -425,7 +425,11 @@ class FusionSettings(Section):
     method: Literal["wbf", "nms"] = Field(
         "wbf", description="wbf: weighted boxes fusion; nms: pooled, best box kept."
     )
-    iou: Fraction = Field(0.5, description="Overlap from which two boxes are one finding.")
+    iou: Fraction = Field(
+        0.55,
+        description="Overlap above which two boxes are one finding; best above detect.nms_threshold, so that a member's "
+        "own neighbouring boxes are not taken for agreement.",
+    )
     score_floor: Fraction = Field(0.01, description="Boxes of members below are not fused.")
 
 
