@@ -427,8 +427,8 @@ class FusionSettings(Section):
     )
     iou: Fraction = Field(
         0.55,
-        description="Overlap above which two boxes are one finding; best above detect.nms_threshold, so that a member's "
-        "own neighbouring boxes are not taken for agreement.",
+        description="Overlap above which two boxes are one finding; best above detect.nms_threshold, so that a "
+        "member's own neighbouring boxes are not taken for agreement.",
     )
     score_floor: Fraction = Field(0.01, description="Boxes of members below are not fused.")
 
