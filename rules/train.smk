@@ -48,7 +48,7 @@ rule snapshot:
     benchmark:
         "logs/snapshot/{experiment}_{backbone}_{epoch}.jsonl"
     conda:
-        "../envs/imaging.yaml"
+        "../envs/detector.yaml"
     params:
         state="snapshots/{experiment}/.state",
         code=code("snapshot.py"),

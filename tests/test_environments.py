@@ -186,7 +186,7 @@ def jobs_by_environment() -> list[tuple[str, str]]:
     for path in sorted((ROOT / "rules").glob("*.smk")):
         for block in re.split(r"^(?=(?:rule|checkpoint) )", path.read_text(), flags=re.MULTILINE):
             if environment := re.search(r"envs/(\w+)\.yaml", block):
-                scripts = re.findall(r"\{SCRIPTS:q\}/(\w+\.py)", block)
+                scripts = re.findall(r'program\("(\w+\.py)"\)', block)
                 pairs |= {(environment[1], name) for name in scripts}
     return sorted(pairs)
 

@@ -12,8 +12,8 @@ from mammo.fusion.fuse import Looked, fuse
 from mammo.settings import FusionSettings
 from mammo.tables.records import Detection
 
-WBF = FusionSettings()
-NMS = FusionSettings(method="nms")
+WBF = FusionSettings(iou=0.5)
+NMS = FusionSettings(method="nms", iou=0.5)
 
 
 def box(score: float, *sides: float, image_id: str = "1", label: str = "malignant") -> Detection:
