@@ -5,12 +5,12 @@ rule decode:
     """Decode the films of a shard to 8-bit grey JPEG."""
     input:
         # Ancient: the index is asked for, but only the shard's own list counts as newer.
-        index=ancient(f"{DATA}/{{dataset}}/work/index"),
+        index=ancient(f"{DATA}/{{dataset}}/shards/index"),
         shard=shard_list,
     output:
         images=directory(f"{DATA}/{{dataset}}/{{images}}/{{shard}}"),
-        table=f"{DATA}/{{dataset}}/work/{{images}}/images_{{shard}}.csv",
-        rejects=f"{DATA}/{{dataset}}/work/{{images}}/rejects_{{shard}}.csv",
+        table=f"{DATA}/{{dataset}}/shards/{{images}}/images_{{shard}}.csv",
+        rejects=f"{DATA}/{{dataset}}/shards/{{images}}/rejects_{{shard}}.csv",
     log:
         "logs/decode/{dataset}_{images}_{shard}.log",
     benchmark:
@@ -37,11 +37,11 @@ rule annotate:
     """Recognise the lesions of a shard's films; boxes in native pixels."""
     input:
         # Ancient: the index is asked for, but only the shard's own list counts as newer.
-        index=ancient(f"{DATA}/{{dataset}}/work/index"),
+        index=ancient(f"{DATA}/{{dataset}}/shards/index"),
         shard=shard_list,
     output:
-        table=f"{DATA}/{{dataset}}/work/annotations/lesions_{{shard}}.csv",
-        rejects=f"{DATA}/{{dataset}}/work/annotations/rejects_{{shard}}.csv",
+        table=f"{DATA}/{{dataset}}/shards/annotations/lesions_{{shard}}.csv",
+        rejects=f"{DATA}/{{dataset}}/shards/annotations/rejects_{{shard}}.csv",
     log:
         "logs/annotate/{dataset}_{shard}.log",
     benchmark:

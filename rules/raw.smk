@@ -31,7 +31,7 @@ checkpoint index:
     input:
         manifests=lambda wildcards: PLAN.manifests(wildcards.dataset),
     output:
-        folder=directory(f"{DATA}/{{dataset}}/work/index"),
+        folder=directory(f"{DATA}/{{dataset}}/shards/index"),
     log:
         "logs/index/{dataset}.log",
     benchmark:

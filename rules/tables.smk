@@ -4,11 +4,11 @@
 rule tabulate:
     """Join a dataset's shards: images, lesions, and a row for every file that was not used."""
     input:
-        images=of_all_shards("{root}/work/{images}/images_{shard}.csv"),
-        lesions=of_all_shards("{root}/work/annotations/lesions_{shard}.csv"),
-        decode_rejects=of_all_shards("{root}/work/{images}/rejects_{shard}.csv"),
-        annotate_rejects=of_all_shards("{root}/work/annotations/rejects_{shard}.csv"),
-        index=ancient(f"{DATA}/{{dataset}}/work/index"),
+        images=of_all_shards("{root}/shards/{images}/images_{shard}.csv"),
+        lesions=of_all_shards("{root}/shards/annotations/lesions_{shard}.csv"),
+        decode_rejects=of_all_shards("{root}/shards/{images}/rejects_{shard}.csv"),
+        annotate_rejects=of_all_shards("{root}/shards/annotations/rejects_{shard}.csv"),
+        index=ancient(f"{DATA}/{{dataset}}/shards/index"),
         index_rejects=index_rejects,
     output:
         images=f"{DATA}/{{dataset}}/images.csv",

@@ -198,7 +198,7 @@ def test_another_film_moves_no_film_to_another_shard(delivered, pipeline):
 def test_every_shard_has_a_file_also_an_empty_one(copy, pipeline):
     data = copy("inbreast")
     index(data, pipeline, "inbreast", shards=40)
-    names = sorted(path.name for path in (data / "inbreast/work/index").iterdir())
+    names = sorted(path.name for path in (data / "inbreast" / "work" / "index").iterdir())
     assert names == ["rejects.csv", *(f"shard_{number:02d}.jsonl" for number in range(40))]
 
 
