@@ -79,7 +79,7 @@ def kill_in_training(workplace):
             lambda c: c["experiments"]["tiny"]["model"]["anchors"].update(negative_overlap=0.6),
             "experiments.tiny.model.anchors: negative_overlap 0.6 is above positive_overlap 0.5",
         ),
-        (lambda c: c.update(data_dir="nowhere"), "nowhere/"),
+        (lambda c: c.update(data_dir="nowhere"), "raw folder nowhere/"),
     ],
     ids=["unknown-key", "unknown-dataset", "impossible-overlaps", "missing-raw-folder"],
 )

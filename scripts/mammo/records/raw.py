@@ -52,7 +52,7 @@ def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 def archives_of(root: Path, delivery: str, settings: DatasetSettings) -> list[str]:
     """The archives of a delivery, sorted. Raises `UserError` for one that is missing."""
-    folder = root / "tar"
+    (folder,) = raw_folders(root, settings)
     named = settings.deliveries[delivery].tars
     found = [folder / name for name in named or (delivery + suffix for suffix in ARCHIVE_SUFFIXES)]
     present = [str(path) for path in found if path.is_file()]
