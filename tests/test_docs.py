@@ -188,7 +188,7 @@ def test_every_config_key_exists(document):
 
 def test_a_key_that_does_not_exist_is_noticed():
     assert has_key(Config, ["experiments", "*", "train", "learning_rate"])
-    assert has_key(Config, ["datasets", "*", "deliveries", "*", "outline", "colours"])
+    assert has_key(Config, ["datasets", "*", "deliveries", "*", "annotations", "outline", "colours"])
     assert not has_key(Config, ["experiments", "*", "train", "learning_rat"])
     assert not has_key(Config, ["display", "quality"])
 

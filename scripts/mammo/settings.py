@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -25,6 +25,26 @@ Count = Annotated[int, Field(ge=1)]
 # One spelling of a path: Snakemake compares them as texts.
 Folder = Annotated[str, Field(min_length=1), AfterValidator(lambda path: str(PurePosixPath(path)))]
 Colour = Literal["red", "green", "dark_red", "blue", "yellow", "magenta", "cyan"]
+# The forms in which an annotation comes, in the order in which `auto` looks for them: first what was written down as
+# an annotation, then what was drawn into pictures. `mammo/annotations` has a module for each.
+Form = Literal["seg", "gsps", "sr", "mask", "plist", "overlay", "outline", "burned_in", "white_marks"]
+
+
+class FormatFolders(NamedTuple):
+    """Where a raw format lies below its dataset's folder: raw folders, folder of written images, tar files or not."""
+
+    raw: tuple[str, ...]
+    images: str
+    archives: bool = False
+
+
+# Every raw format; the module that reads it stands under the same name in mammo/datasets/formats.py.
+FORMATS: dict[str, FormatFolders] = {
+    "cbis-ddsm": FormatFolders(raw=("csv", "dicom"), images="img"),
+    "inbreast": FormatFolders(raw=("raw_files",), images="imgs"),
+    "ncc": FormatFolders(raw=("tar",), images="img_retinanet", archives=True),
+}
+Format = Literal[tuple(FORMATS)]  # type: ignore[valid-type]
 
 
 class Section(BaseModel):
@@ -45,9 +65,18 @@ class DisplaySettings(Section):
         "robust window of the breast; minmax: the stored range (washed out on most films).",
     )
     window_index: int = Field(0, ge=0, description="Which window to take where a file offers several.")
+    window_explanation: str = Field(
+        "",
+        description="Take the window or VOI LUT that the file explains so (capitals do not matter); window_index "
+        "where none is.",
+    )
     percentiles: tuple[float, float] = Field(
         (0.5, 99.8),
         description="Lower and upper percentile of the breast's pixels (padding and air left out).",
+    )
+    image_format: Literal["jpeg", "png", "png16"] = Field(
+        "jpeg",
+        description="jpeg: 8-bit grey; png: the same without loss; png16: 16-bit grey without loss.",
     )
     jpeg_quality: int = Field(95, ge=1, le=100, description="Quality of the written grey JPEG.")
 
@@ -79,8 +108,49 @@ class OutlineSettings(Section):
     )
 
 
+class MarkSettings(Section):
+    """Recognition of marks burned into a film in white, by comparison with its clean twin."""
+
+    min_difference: int = Field(
+        40,
+        ge=1,
+        le=255,
+        description="Grey levels (of 255) by which a marked pixel is brighter than its twin's.",
+    )
+    close_gap: int = Field(
+        9, ge=0, description="Widest gap of a line, in pixels of the film, that is closed."
+    )
+    min_side: int = Field(12, ge=1, description="Marks narrower or lower than this, in pixels, are dropped.")
+
+
+class AnnotationSettings(Section):
+    """Where a film's lesions are looked for, and how what is found is recognised."""
+
+    forms: tuple[Form, ...] | Literal["auto"] = Field(
+        "auto",
+        description="Forms to look for; the first that yields a lesion is taken, in the order given. auto: all, in the "
+        "order seg, gsps, sr, mask, plist, overlay, outline, burned_in, white_marks.",
+    )
+    outline: OutlineSettings = Field(OutlineSettings(), description="Forms outline and burned_in.")
+    marks: MarkSettings = Field(MarkSettings(), description="Form white_marks.")
+
+    @model_validator(mode="after")
+    def _forms_once(self) -> AnnotationSettings:
+        if self.forms != "auto" and (not self.forms or len(set(self.forms)) < len(self.forms)):
+            raise ValueError("forms must name at least one form, each once, or be auto")
+        return self
+
+
+class ClassSettings(Section):
+    """What a class name of a delivery's annotations means."""
+
+    lesion_type: str = Field("", description="Lesion type; empty: the class name in small letters.")
+    pathology: Literal["malignant", "benign", ""] = Field("", description="Where the class says it.")
+    use: bool = Field(True, description="false: boxes of this class are no lesions.")
+
+
 class DeliverySettings(Section):
-    """One delivery of an NCC dataset: which archives it came in, and what it holds."""
+    """One delivery of a dataset that comes in archives: which ones, and what it holds."""
 
     group: Literal["abn", "normal"] = Field(
         description="abn: every film must carry an annotation; normal: none does."
@@ -89,8 +159,8 @@ class DeliverySettings(Section):
         (),
         description="Archives in the dataset's tar folder; empty: <delivery>.tar, .tar.gz, .tgz, .tar.bz2 or .tar.xz.",
     )
-    outline: OutlineSettings | None = Field(
-        None, description="Overrides the dataset's outline settings (readers differ)."
+    annotations: AnnotationSettings | None = Field(
+        None, description="Overrides the dataset's annotation settings (readers and workstations differ)."
     )
 
 
@@ -110,9 +180,7 @@ class PartSettings(Section):
 class DatasetSettings(Section):
     """A folder under data_dir: its raw format, how it is cut into work, its tables."""
 
-    format: Literal["cbis-ddsm", "inbreast", "ncc"] = Field(
-        description="The module of mammo/datasets that reads it."
-    )
+    format: Format = Field(description="The module of mammo/datasets that reads it.")
     shards: int = Field(
         8, ge=1, le=64, description="Jobs that share the dataset's films; membership by hash of the name."
     )
@@ -123,24 +191,47 @@ class DatasetSettings(Section):
     max_reject_share: Fraction = Field(
         0.1, description="Stop when a larger share of the dataset's files is rejected."
     )
-    deliveries: dict[Name, DeliverySettings] = Field(default_factory=dict, description="NCC only.")
+    frames: Literal["reject", "each"] = Field(
+        "reject",
+        description="Files of several frames. reject: turned down; each: every frame is an image of its own.",
+    )
+    deliveries: dict[Name, DeliverySettings] = Field(
+        default_factory=dict, description="Formats that come in archives only: the deliveries by name."
+    )
     letters: dict[str, str] = Field(
         default_factory=dict,
         description="NCC only: lesion type of each letter in the folder names, e.g. {A: mass}.",
     )
-    outline: OutlineSettings = Field(OutlineSettings(), description="NCC only: how outlines are recognised.")
+    annotations: AnnotationSettings = Field(
+        AnnotationSettings(), description="Where lesions are looked for; for formats that leave it open."
+    )
+    classes: dict[str, ClassSettings] = Field(
+        default_factory=dict,
+        description="Formats whose boxes carry class names only: what the names mean. Others count as lesions.",
+    )
+    patient_pattern: str = Field(
+        "",
+        description="Formats without patients only: a regular expression searched in a film's path; its group "
+        "'patient' (or the first) is the patient. Empty: every film is a patient of its own.",
+    )
     parts: dict[Name, PartSettings] = Field(
         min_length=1, description="Tables by file stem: data_a → data_a.csv."
     )
 
     @model_validator(mode="after")
     def _deliveries_fit_the_format(self) -> DatasetSettings:
-        if self.format == "ncc" and not self.deliveries:
-            raise ValueError("an ncc dataset must list its deliveries")
+        archives = FORMATS[self.format].archives
+        if archives and not self.deliveries:
+            raise ValueError(f"a dataset of format {self.format} must list its deliveries")
         if "" in self.letters.values():
             raise ValueError("letters: a letter stands for no lesion type; write for instance {X: mass}")
-        if self.format != "ncc" and (self.deliveries or self.letters):
-            raise ValueError(f"deliveries and letters mean nothing for format {self.format}")
+        if not archives and self.deliveries:
+            raise ValueError(
+                f"deliveries mean nothing for format {self.format}, which comes without archives"
+            )
+        if self.format != "ncc" and self.letters:
+            raise ValueError(f"letters mean nothing for format {self.format}")
+        _check_pattern(self.patient_pattern)
         for part, settings in self.parts.items():
             if not part.startswith("data"):
                 raise ValueError(f"part '{part}' must begin with 'data', as its file data_*.csv does")
@@ -152,6 +243,15 @@ class DatasetSettings(Section):
                     f"part '{part}' names deliveries that the dataset does not have: {', '.join(unknown)}"
                 )
         return self
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"patient_pattern: no regular expression ({error})") from error
+    if pattern and not groups:
+        raise ValueError("patient_pattern: needs a group around the patient, e.g. '(?P<patient>p[0-9]+)_'")
 
 
 class UnpackSettings(Section):
@@ -471,6 +571,25 @@ class ReportSettings(Section):
     overlay_side: int = Field(1024, ge=128, description="Longer side of an overlay, in pixels.")
 
 
+class DataReportSettings(Section):
+    """What is said about the data before GPU time is spent on them."""
+
+    contact_sheet: int = Field(
+        48, ge=0, description="Films with boxes drawn for each dataset and merged set."
+    )
+    contact_side: int = Field(
+        320, ge=64, description="Longer side of a film on the contact sheet, in pixels."
+    )
+    privacy: Literal["report", "stop"] = Field(
+        "report",
+        description="What names, dates and numbers left in headers, or text burned into the films' margins, do: stand "
+        "in the report, or stop the workflow.",
+    )
+    allowed: tuple[str, ...] = Field(
+        (), description="Header elements (DICOM keywords) that may hold what the audit would report."
+    )
+
+
 class Config(Section):
     """The whole of config.yaml."""
 
@@ -489,6 +608,7 @@ class Config(Section):
     evaluation: EvaluationSettings = Field(EvaluationSettings(), description="Figures.")
     ensembles: dict[Name, EnsembleSettings] = Field(default_factory=dict, description="Ensembles.")
     report: ReportSettings = Field(ReportSettings(), description="Pictures.")
+    data_report: DataReportSettings = Field(DataReportSettings(), description="The truth about the data.")
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

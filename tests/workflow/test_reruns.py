@@ -53,7 +53,7 @@ def experiment(config):
             id="label-policy",
         ),
         pytest.param(
-            lambda c: c["datasets"]["NCC"].update(outline={"min_chroma": 50}),
+            lambda c: c["datasets"]["NCC"].update(annotations={"outline": {"min_chroma": 50}}),
             {"annotate", "tabulate"} | AFTER_TABLES,
             id="outline",
         ),

@@ -29,9 +29,13 @@ class _Record(BaseModel):
 
 
 class Companion(_Record):
-    """A file beside a film that holds annotations. `path` is relative to the data folder."""
+    """A file that holds annotations of a film. `path` is relative to the data folder."""
 
     path: str
+    role: str = Field(
+        "",
+        description="What it is to the film: picture, twin, gsps, seg, sr, mask, plist; empty: its module knows.",
+    )
     sha256: str = Field(description="Part of the record, so that a changed annotation changes the shard.")
 
 
@@ -50,6 +54,7 @@ class Item(_Record):
     dataset: str
     film_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     film: str
+    frame: int = Field(0, description="Which frame of the file, from 0.")
     sha256: str
     delivery: str = ""
     patient: str

@@ -153,7 +153,7 @@ def annotate(item: Item, data: Path, size: tuple[int, int], settings: DatasetSet
     picture = read_picture(data / item.companions[0].path)
     picture_size = (picture.shape[1], picture.shape[0])
     check_proportions("the JPEG beside it", picture_size, size)
-    outline = settings.deliveries[item.delivery].outline or settings.outline
+    outline = (settings.deliveries[item.delivery].annotations or settings.annotations).outline
     boxes = find_outlines(picture, outline)
     if not boxes:
         raise Unusable(f"no outline found in the JPEG beside it ({', '.join(outline.colours)})")

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from mammo.records.raw import IMAGE_FOLDERS, archives_of, raw_folders, tree_digest
-from mammo.settings import Config, section_json
+from mammo.records.raw import archives_of, raw_folders, tree_digest
+from mammo.settings import FORMATS, Config, section_json
 
 
 class Plan:
@@ -41,7 +41,7 @@ class Plan:
 
     def image_folder(self, dataset: str) -> str:
         """Name of the folder for written images, as the team knows it."""
-        return IMAGE_FOLDERS[self.config.datasets[dataset].format]
+        return FORMATS[self.config.datasets[dataset].format].images
 
     def shards(self, dataset: str) -> list[str]:
         """Two-digit names of a dataset's shards."""
@@ -49,11 +49,17 @@ class Plan:
 
     def index_settings(self, dataset: str) -> str:
         """What finding and pairing films depends on."""
-        return self._dataset_settings(dataset, ("shards", "patients", "letters"), of_deliveries=("group",))
+        return self._dataset_settings(
+            dataset,
+            ("shards", "patients", "letters", "frames", "classes", "patient_pattern"),
+            of_deliveries=("group",),
+        )
 
     def annotation_settings(self, dataset: str) -> str:
         """What recognising lesions depends on."""
-        return self._dataset_settings(dataset, ("letters", "outline"), of_deliveries=("group", "outline"))
+        return self._dataset_settings(
+            dataset, ("letters", "annotations", "classes"), of_deliveries=("group", "annotations")
+        )
 
     def _dataset_settings(self, dataset: str, keys: Iterable[str], of_deliveries: Iterable[str]) -> str:
         whole = self.config.datasets[dataset].model_dump(mode="json")

@@ -8,16 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mammo.errors import UserError
-from mammo.settings import DatasetSettings
+from mammo.settings import FORMATS, DatasetSettings
 
-RAW_FOLDERS = {"cbis-ddsm": ("csv", "dicom"), "inbreast": ("raw_files",), "ncc": ("tar",)}
-IMAGE_FOLDERS = {"cbis-ddsm": "img", "inbreast": "imgs", "ncc": "img_retinanet"}
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 def raw_folders(root: Path, settings: DatasetSettings) -> list[Path]:
     """The raw folders of a dataset. Raises `UserError` for one that is missing."""
-    folders = [root / name for name in RAW_FOLDERS[settings.format]]
+    folders = [root / name for name in FORMATS[settings.format].raw]
     for folder in folders:
         if not folder.is_dir():
             raise UserError(
