@@ -43,6 +43,7 @@ FORMATS: dict[str, FormatFolders] = {
     "cbis-ddsm": FormatFolders(raw=("csv", "dicom"), images="img"),
     "inbreast": FormatFolders(raw=("raw_files",), images="imgs"),
     "ncc": FormatFolders(raw=("tar",), images="img_retinanet", archives=True),
+    "hospital": FormatFolders(raw=("tar",), images="imgs", archives=True),
 }
 Format = Literal[tuple(FORMATS)]  # type: ignore[valid-type]
 
@@ -152,8 +153,9 @@ class ClassSettings(Section):
 class DeliverySettings(Section):
     """One delivery of a dataset that comes in archives: which ones, and what it holds."""
 
-    group: Literal["abn", "normal"] = Field(
-        description="abn: every film must carry an annotation; normal: none does."
+    group: Literal["abn", "normal", "mixed"] = Field(
+        description="abn: every film must carry an annotation; normal: none does; mixed: films that carry one are abn, "
+        "all others count as normal."
     )
     tars: tuple[str, ...] = Field(
         (),

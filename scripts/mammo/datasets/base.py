@@ -139,10 +139,10 @@ def digests(paths: Iterable[Path]) -> dict[Path, str]:
         )
 
 
-def mapped(function: Callable, paths: Sequence[Path], label: str) -> list:
-    """`function` of each path in order, several at a time, with a bar."""
+def mapped(function: Callable, files: Sequence, label: str) -> list:
+    """`function` of each file in order, several at a time, with a bar."""
     with ThreadPoolExecutor(4) as pool:
-        return list(tqdm(pool.map(function, paths), label, len(paths), unit="file", mininterval=2.0))
+        return list(tqdm(pool.map(function, files), label, len(files), unit="file", mininterval=2.0))
 
 
 def reject_order(row: Reject) -> tuple[str, int, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from mammo.datasets.base import reject_order, shard_lines
 from mammo.datasets.folders import atomic_folder
 from mammo.datasets.formats import module_for
+from mammo.datasets.multiframe import split_frames
 from mammo.errors import UserError
 from mammo.settings import DatasetSettings
 from mammo.tables.csvio import write_table
@@ -19,6 +20,8 @@ def write_index(dataset: str, root: Path, settings: DatasetSettings, out: Path) 
     Gives the numbers of films and of rejects. Raises `UserError` where there is no film at all.
     """
     items, rejects = module_for(settings.format).index(root, dataset, settings)
+    items, of_many_frames = split_frames(items, root.parent, settings)
+    rejects += of_many_frames
     if not items:
         raise UserError(
             f"{root}: no film of format {settings.format} was found; {len(rejects)} files were turned down"

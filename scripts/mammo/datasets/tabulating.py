@@ -32,7 +32,11 @@ def tabulate(
     cut, outside = _cut(all_images, all_lesions)
     turned_down = _first_reasons([*all_rejects, *outside])
     refused = {row.source for row in turned_down}
-    kept = sorted((row for row in all_images if row.source not in refused), key=lambda row: row.image_id)
+    with_lesions = {row.image_id for row in cut}
+    kept = sorted(
+        (_grouped(row, with_lesions) for row in all_images if row.source not in refused),
+        key=lambda row: row.image_id,
+    )
     names = {row.image_id for row in kept}
     found = sorted(
         (row for row in cut if row.image_id in names), key=lambda row: (row.image_id, row.lesion_id)
@@ -45,6 +49,13 @@ def _check_unique(dataset: str, images: Iterable[Image]) -> None:
     twice = [name for name, count in Counter(row.image_id for row in images).items() if count > 1]
     if twice:
         raise UserError(f"{dataset}: {sorted(twice)[0]} comes from two shards; make the index again")
+
+
+def _grouped(image: Image, with_lesions: set[str]) -> Image:
+    """Films of a mixed delivery are abnormal if a lesion was found on them."""
+    if image.group != "mixed":
+        return image
+    return image.model_copy(update={"group": "abn" if image.image_id in with_lesions else "normal"})
 
 
 def _cut(images: Sequence[Image], lesions: Sequence[Lesion]) -> tuple[list[Lesion], list[Reject]]:
