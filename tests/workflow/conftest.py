@@ -131,6 +131,12 @@ def make_workplace(folder: Path, root: Path) -> Workplace:
     return Workplace(project, work)
 
 
+@pytest.fixture(scope="session", name="make_workplace")
+def workplace_maker() -> Callable[[Path, Path], Workplace]:
+    """Makes workplaces for tests that share one among themselves."""
+    return make_workplace
+
+
 NCC_TRAINSET = ("abn_180116_1", "abn_180116_2", "abn_180517_1", "abn_180517_2", "normal_180130")
 
 
