@@ -35,5 +35,9 @@ def _replace(new: Path, path: Path) -> None:
         return
     old = Path(tempfile.mkdtemp(dir=path.parent, prefix=".tmp-old-", suffix="-" + path.name))
     os.rename(path, old / "folder")
-    os.rename(new, path)
+    try:
+        os.rename(new, path)
+    except OSError:
+        os.rename(old / "folder", path)
+        raise
     shutil.rmtree(old, ignore_errors=True)
