@@ -44,6 +44,9 @@ FORMATS: dict[str, FormatFolders] = {
     "inbreast": FormatFolders(raw=("raw_files",), images="imgs"),
     "ncc": FormatFolders(raw=("tar",), images="img_retinanet", archives=True),
     "hospital": FormatFolders(raw=("tar",), images="imgs", archives=True),
+    "coco": FormatFolders(raw=("raw_files",), images="imgs"),
+    "pascal": FormatFolders(raw=("raw_files",), images="imgs"),
+    "retinanet": FormatFolders(raw=("raw_files",), images="imgs"),
 }
 Format = Literal[tuple(FORMATS)]  # type: ignore[valid-type]
 

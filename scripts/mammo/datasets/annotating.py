@@ -7,9 +7,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mammo.datasets.base import read_shard
+from mammo.datasets.films import film_size
 from mammo.datasets.formats import module_for
-from mammo.dicom.facts import film_facts
-from mammo.dicom.read import read_header
 from mammo.dicom.unusable import Unusable
 from mammo.settings import DatasetSettings
 from mammo.tables.records import Lesion, Reject
@@ -22,8 +21,7 @@ def annotate_shard(shard: Path, data: Path, settings: DatasetSettings) -> tuple[
     rejects: list[Reject] = []
     for item in tqdm(read_shard(shard), f"annotate {shard.stem}", unit="film", mininterval=2.0):
         try:
-            facts = film_facts(read_header(data / item.film))
-            lesions += module.annotate(item, data, (facts.width, facts.height), settings)
+            lesions += module.annotate(item, data, film_size(data / item.film), settings)
         except Unusable as error:
             rejects.append(Reject(source=item.film, stage="annotate", reason=str(error)))
     return lesions, rejects

@@ -45,7 +45,10 @@ class LabelledLesion(_Record):
     lesion_id: str
     lesion_type: str
     pathology: str
-    companions: tuple[str, ...]
+    companions: tuple[str, ...] = ()
+    box: tuple[float, float, float, float] | None = Field(
+        None, description="Where a list says it: half-open, in the film's pixels; may leave the film."
+    )
 
 
 class Item(_Record):
@@ -64,6 +67,9 @@ class Item(_Record):
     )
     view: str = ""
     pixel_mm: float | None = Field(None, description="Known size of a pixel of films whose header is silent.")
+    listed_size: tuple[int, int] | None = Field(
+        None, description="Width and height that a list says of the film whose boxes it holds."
+    )
     group: str
     lesion_types: tuple[str, ...] = ()
     pathology: str = Field(

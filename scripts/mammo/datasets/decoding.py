@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mammo.datasets.base import Item, read_shard
+from mammo.datasets.films import display_any
 from mammo.datasets.folders import atomic_folder
-from mammo.dicom.display import DisplayImage, display_film
+from mammo.dicom.display import DisplayImage
 from mammo.dicom.unusable import Unusable
 from mammo.errors import UserError
 from mammo.files import sha256_bytes
@@ -30,7 +31,7 @@ def decode_shard(
     with atomic_folder(images) as folder:
         for item in tqdm(read_shard(shard), f"decode {shard.stem}", unit="film", mininterval=2.0):
             try:
-                film = display_film(data / item.film, settings)
+                film = display_any(data / item.film, settings, item.frame)
                 jpeg = grey_jpeg(film.pixels, settings.jpeg_quality)
             except Unusable as error:
                 rejects.append(Reject(source=item.film, stage="decode", reason=str(error)))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from mammo.datasets import cbis, inbreast, ncc
+from mammo.datasets import cbis, coco, inbreast, ncc, pascal, retinanet
 from mammo.datasets.base import Format
 
-FORMATS: dict[str, Format] = {"cbis-ddsm": cbis, "inbreast": inbreast, "ncc": ncc}
+FORMATS: dict[str, Format] = {
+    "cbis-ddsm": cbis,
+    "inbreast": inbreast,
+    "ncc": ncc,
+    "coco": coco,
+    "pascal": pascal,
+    "retinanet": retinanet,
+}
 
 
 def module_for(name: str) -> Format:

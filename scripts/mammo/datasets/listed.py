@@ -1,0 +1,351 @@
+"""What formats share that list films in a table: the class of each lesion and its box beside the film's name.
+
+A format says how a row of its list names a film (`ListedFilm`) and its lesions (`ListedLesion`); finding the files,
+digests, names, patients, groups and rejects are the same for all. docs/adding-a-format.md shows how to add one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, TypeVar
+
+from mammo.annotations.frames import Box
+from mammo.datasets.base import (
+    Item,
+    LabelledLesion,
+    digests,
+    need_folder,
+    patient_id,
+    raw_files,
+    safe_name,
+    unique_names,
+)
+from mammo.datasets.boxes import lesion_in_film
+from mammo.dicom.unusable import Unusable
+from mammo.errors import UserError
+from mammo.files import sha256_bytes
+from mammo.settings import DatasetSettings
+from mammo.tables.records import Lesion, Reject
+
+Row = TypeVar("Row")
+PATHOLOGIES = ("malignant", "benign")
+# What lists are written in; a film that is named without its suffix is none of these.
+LISTS = (".csv", ".json", ".txt", ".xml")
+
+
+@dataclass(frozen=True)
+class ListedFilm:
+    """A film as a row names it: `file`, with or without suffix, in one of `folders`, relative to the raw folder.
+
+    `size` is (width, height) in pixels where the list says it; a film of another size is turned down. An empty
+    `patient` is looked for by `datasets.*.patient_pattern`.
+    """
+
+    file: str
+    folders: tuple[str, ...] = ("",)
+    size: tuple[int, int] | None = None
+    delivery: str = ""
+    patient: str = ""
+    study: str = ""
+    laterality: str = ""
+    view: str = ""
+    pixel_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class ListedLesion:
+    """A lesion as a row names it: its class; half-open box in the film's pixels, 0-based (none: somewhere on the film);
+    pathology where the list says more of it than the class does.
+    """
+
+    class_name: str
+    box: Box | None
+    pathology: str = ""
+
+
+@dataclass
+class _Listing:
+    """All that one delivery says of a film."""
+
+    film: ListedFilm
+    lesions: list[ListedLesion] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+# --- what a row says --------------------------------------------------------------------------------------------------
+
+
+def number(value: Any) -> float:
+    """A number of a list, written as number or text. Raises `Unusable` for anything else, and where not finite."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        result = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Unusable(f"a number was expected, found {str(value)[:40]!r}") from error
+    if not math.isfinite(result):
+        raise Unusable(f"a number was expected, found {result}")
+    return result
+
+
+def corners(x1: Any, y1: Any, x2: Any, y2: Any) -> Box:
+    """A half-open box from numbers or texts. Raises `Unusable` where one is no number or the box has no area."""
+    box = (number(x1), number(y1), number(x2), number(y2))
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise Unusable(f"the box {','.join(f'{value:g}' for value in box)} has no area")
+    return box
+
+
+def pixel_size(width: Any, height: Any) -> tuple[int, int] | None:
+    """A film's size as a list says it; none where it says 0 or nothing. Raises `Unusable` where it makes no sense."""
+    if not width or not height:
+        return None
+    return int(number(width)), int(number(height))
+
+
+# --- from rows to films -----------------------------------------------------------------------------------------------
+
+
+class RawFolder:
+    """The folder `raw_files` of a dataset that comes with lists of its films."""
+
+    def __init__(self, root: Path, dataset: str, way_out: str) -> None:
+        """Look what there is. Raises `UserError` ending in `way_out` where there is nothing."""
+        self.path = need_folder(root / "raw_files", way_out)
+        self.data = root.parent
+        self.dataset = dataset
+        self.way_out = way_out
+        self.rejects: dict[str, str] = {}
+        self.files = [path for path in raw_files(self.path) if self._has_a_name(path)]
+        self._known: dict[str, list[Path]] = defaultdict(list)
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        for path in self.files:
+            self._known[_key(self.below(path))].append(path)
+            if path.suffix.lower() not in LISTS:
+                self._by_stem[_key(self.below(path.with_suffix("")))].append(path)
+
+    def below(self, path: Path) -> str:
+        """The path of a file below the raw folder, with `/`."""
+        return path.relative_to(self.path).as_posix()
+
+    def lists(self, *patterns: str) -> list[Path]:
+        """The files whose path below the raw folder, in small letters, matches a pattern (`PurePath.match`).
+
+        Raises `UserError` where there is none.
+        """
+        small = {path: PurePosixPath(self.below(path).lower()) for path in self.files}
+        found = [path for path in self.files if any(small[path].match(pattern) for pattern in patterns)]
+        if not found:
+            raise UserError(f"{self.path}: no file {' or '.join(patterns)} inside; {self.way_out}")
+        return found
+
+    def find(self, film: ListedFilm) -> Path:
+        """The file of a film: in the first of its folders that holds it, whatever the case of the letters.
+
+        Raises `Unusable` for a path that is absolute or leads out of the raw folder, and `FileNotFoundError` naming
+        the place in the raw folder where the file was expected.
+        """
+        windows = PureWindowsPath(film.file)
+        below = PurePosixPath(*windows.parts)
+        if not film.file.strip() or windows.drive or windows.root or ".." in below.parts or "\0" in film.file:
+            raise Unusable(f"{film.file[:80]!r} is no path inside the raw folder")
+        wanted = [(PurePosixPath(folder) / below).as_posix() for folder in film.folders]
+        for known in (self._known, self._by_stem):
+            for name in wanted:
+                same = known.get(_key(name), [])
+                # Two names that differ in the case of letters only are told apart where the list does.
+                exact = [path for path in same if _plain(self.below(path)) == _plain(name)]
+                if len(exact or same) > 1:
+                    raise Unusable(
+                        f"several files have this name: {', '.join(path.name for path in same[:4])}"
+                    )
+                if same:
+                    return (exact or same)[0]
+        raise FileNotFoundError(wanted[0])
+
+    def reject(self, place: str, reason: str) -> None:
+        """A row of rejects.csv for a file below the raw folder, or for a place in a list; the first reason stays."""
+        prefix = self.path.relative_to(self.data).as_posix()
+        printable = f"{prefix}/{place}".encode("utf-8", "backslashreplace").decode()
+        self.rejects.setdefault(printable, reason.encode("utf-8", "backslashreplace").decode())
+
+    def _has_a_name(self, path: Path) -> bool:
+        try:
+            str(path).encode("utf-8")
+        except UnicodeEncodeError:
+            self.reject(
+                self.below(path), "the file's name is not UTF-8; rename it, or unpack the archive anew"
+            )
+            return False
+        return True
+
+
+def index_listed(
+    raw: RawFolder,
+    rows: Iterable[tuple[str, Row]],
+    film: Callable[[Row], ListedFilm],
+    lesions: Callable[[Row], Sequence[ListedLesion]],
+    lists: Iterable[Path],
+    settings: DatasetSettings,
+) -> tuple[list[Item], list[Reject]]:
+    """Films of a dataset from the rows of its lists, and a row for each file and each row that is of no use.
+
+    `rows` are (place, row); a place (`list.csv#7`) names a row in reasons. `film` and `lesions` read a row and may
+    raise `Unusable`: a row without a film is turned down by itself, a film with a lesion that cannot be read is turned
+    down whole, because that lesion would count as background. `lists` are the files that the rows came from.
+    """
+    listings: dict[Path, dict[str, _Listing]] = defaultdict(dict)
+    for place, row in rows:
+        try:
+            named = film(row)
+            path = raw.find(named)
+        except Unusable as fault:
+            raw.reject(place, str(fault))
+            continue
+        except FileNotFoundError as missing:
+            raw.reject(str(missing), f"listed ({place}), but there is no such file")
+            continue
+        listing = listings[path].setdefault(named.delivery, _Listing(named))
+        try:
+            listing.lesions += [lesion for lesion in lesions(row) if lesion not in listing.lesions]
+        except Unusable as fault:
+            listing.faults.append(f"{place}: {fault}")
+    for path in sorted(set(raw.files) - set(listings) - set(lists)):
+        raw.reject(raw.below(path), "no list names this file")
+    items = _items(raw, listings, settings)
+    return items, [Reject(source=place, stage="index", reason=why) for place, why in raw.rejects.items()]
+
+
+def _items(
+    raw: RawFolder, listings: dict[Path, dict[str, _Listing]], settings: DatasetSettings
+) -> list[Item]:
+    paths = sorted(listings)
+    hashes = digests(paths)
+    names = unique_names([_film_name(raw.below(path)) for path in paths], [raw.below(path) for path in paths])
+    films_of: dict[str, int] = defaultdict(int)
+    for deliveries in listings.values():
+        for delivery in deliveries:
+            films_of[delivery] += 1
+    items = []
+    for path, name in zip(paths, names, strict=True):
+        try:
+            listing = _one_listing(listings[path], films_of)
+            items.append(_item(raw, path, name, hashes[path], listing, settings))
+        except Unusable as fault:
+            raw.reject(raw.below(path), str(fault))
+    return items
+
+
+def _film_name(below: str) -> str:
+    """A film's name from its path; one that loses letters gets a digest, so that it never depends on its neighbours."""
+    name = "_".join(PurePosixPath(below).with_suffix("").parts)
+    return name if safe_name(name) == name else f"{safe_name(name)}-{sha256_bytes(below.encode())[:8]}"
+
+
+def _one_listing(deliveries: dict[str, _Listing], films_of: dict[str, int]) -> _Listing:
+    """A film that several deliveries list (train within trainval) is the smallest one's; they have to agree."""
+    smallest = min(deliveries, key=lambda delivery: (films_of[delivery], delivery))
+    listing = deliveries[smallest]
+    for other in deliveries.values():
+        if other.faults:
+            raise Unusable(other.faults[0])
+        if set(other.lesions) != set(listing.lesions):
+            raise Unusable(f"{smallest} and {other.film.delivery} list different lesions of this film")
+    return listing
+
+
+def _item(
+    raw: RawFolder, path: Path, name: str, sha256: str, listing: _Listing, settings: DatasetSettings
+) -> Item:
+    film = listing.film
+    lesions = [
+        LabelledLesion(lesion_id=f"{number:02d}", lesion_type=kind, pathology=pathology, box=lesion.box)
+        for number, lesion in enumerate(listing.lesions)
+        for kind, pathology, used in [class_meaning(lesion, settings)]
+        if used
+    ]
+    patient = film.patient or _patient(raw.below(path), name, settings.patient_pattern)
+    return Item(
+        dataset=raw.dataset,
+        film_id=name,
+        film=path.relative_to(raw.data).as_posix(),
+        sha256=sha256,
+        delivery=film.delivery,
+        patient=patient_id(raw.dataset, settings, patient),
+        study=film.study,
+        laterality=film.laterality,
+        view=film.view,
+        pixel_mm=film.pixel_mm,
+        listed_size=film.size,
+        group="abn" if lesions else "normal",
+        lesion_types=tuple(sorted({lesion.lesion_type for lesion in lesions if lesion.lesion_type})),
+        lesions=tuple(lesions),
+    )
+
+
+def class_meaning(lesion: ListedLesion, settings: DatasetSettings) -> tuple[str, str, bool]:
+    """Lesion type, pathology, and whether it is a lesion: by `datasets.*.classes`, else by the name itself."""
+    name = lesion.class_name.strip()
+    known = settings.classes.get(name)
+    kind = "_".join(name.lower().split())
+    pathology = lesion.pathology or (kind if kind in PATHOLOGIES else "")
+    kind = "" if kind in PATHOLOGIES else kind
+    if known is None:
+        return kind, pathology, True
+    return known.lesion_type or kind, known.pathology or pathology, known.use
+
+
+def _patient(below: str, name: str, pattern: str) -> str:
+    """The patient that a path names. Raises `Unusable` where the pattern finds none: guessing would mix patients."""
+    if not pattern:
+        return name
+    match = re.search(pattern, below)
+    found = match and (match.groupdict().get("patient") or match[1])
+    if not found:
+        raise Unusable("patient_pattern finds no patient in its path")
+    return found
+
+
+def _plain(name: str) -> str:
+    """A path in one spelling of composed letters (macOS writes Korean names decomposed)."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _key(name: str) -> str:
+    return _plain(name).casefold()
+
+
+# --- from films to lesions --------------------------------------------------------------------------------------------
+
+
+def listed_lesions(item: Item, size: tuple[int, int], form: str) -> list[Lesion]:
+    """The listed lesions of a film of `size` (width, height), cut to it; those without a box give no row.
+
+    Raises `Unusable` where a box lies outside of the film, or the list speaks of a film of another size.
+    """
+    if item.frame:
+        raise Unusable("several frames: the list does not say on which one its boxes are")
+    if item.listed_size not in (None, size):
+        listed, real = ("x".join(map(str, pair)) for pair in (item.listed_size, size))
+        raise Unusable(
+            f"the list speaks of {listed} pixels, and the film has {real}: its boxes would be misplaced"
+        )
+    return [
+        lesion_in_film(
+            item.image_id,
+            lesion.lesion_id,
+            lesion.box,
+            size,
+            lesion_type=lesion.lesion_type,
+            pathology=lesion.pathology,
+            annotation_form=form,
+        )
+        for lesion in item.lesions
+        if lesion.box is not None
+    ]
