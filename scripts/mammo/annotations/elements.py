@@ -13,6 +13,8 @@ from mammo.dicom.read import read_header, tolerant
 from mammo.dicom.unusable import Unusable
 
 Key = str | tuple[int, int] | BaseTag
+# Reports nest about ten deep. Each level of a hostile file holds the bytes of all below it once more.
+MAX_DEPTH = 100
 
 
 def read_object(path: Path | str) -> Dataset:
@@ -79,3 +81,24 @@ def _value(dataset: Dataset, key: Key) -> object:
         return found if isinstance(key, str) or found is None else found.value
     except Exception:
         return None
+
+
+def film_uid(path: Path | str) -> str:
+    """SOPInstanceUID of a film; empty where it has none or is no DICOM file."""
+    try:
+        header = read_header(path, ["SOPInstanceUID"])
+    except Unusable:
+        return ""
+    with tolerant():
+        return text(header, "SOPInstanceUID")
+
+
+def refers_to(reference: Dataset, uid: str, frame: int) -> bool:
+    """Whether an item of an image reference means a film and its frame (counted from 0).
+
+    Without ReferencedFrameNumber (counted from 1) all frames are meant (PS3.3 10.3).
+    """
+    if not uid or text(reference, "ReferencedSOPInstanceUID") != uid:
+        return False
+    frames = numbers(reference, "ReferencedFrameNumber")
+    return not frames or frame + 1 in frames

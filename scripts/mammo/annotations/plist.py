@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
+from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import Box
+from mammo.annotations.graphics import on_film
 from mammo.dicom.unusable import Unusable
+from mammo.settings import AnnotationSettings
 
 MAX_BYTES = 64_000_000
 POINT = 19
@@ -51,6 +54,13 @@ class Region:
         x1, y1 = math.floor(min(xs)), math.floor(min(ys))
         x2, y2 = math.floor(max(xs)) + 1, math.floor(max(ys)) + 1
         return (x1, y1, x2, y2) if x2 - x1 > 1 and y2 - y1 > 1 else None
+
+
+def find(evidence: Evidence, settings: AnnotationSettings) -> list[Finding]:
+    """The regions with an extent of the film's XML; points and lines have none. Raises `Unusable`."""
+    regions = [region for path in evidence.of("plist") for region in read_regions(path)]
+    named = [(region.box, "" if region.lesion_type == "other" else region.lesion_type) for region in regions]
+    return on_film([Finding(box, "plist", label) for box, label in named if box is not None], evidence.size)
 
 
 def lesion_type(name: str) -> str:

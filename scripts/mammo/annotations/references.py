@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
-from mammo.annotations.elements import items, text, whole
+from mammo.annotations.elements import MAX_DEPTH, items, text, whole
 from mammo.dicom.read import tolerant
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -42,12 +42,16 @@ def references(header: Dataset) -> frozenset[str]:
     with tolerant():
         # A marked copy may also name comparison films; it was made from its source.
         sequences = ("SourceImageSequence",) if role_of(header) == "twin" else _LEADING
-        open_ = [header]
+        open_ = [(header, 0)]
         while open_:
-            dataset = open_.pop()
+            dataset, depth = open_.pop()
             if uid := text(dataset, "ReferencedSOPInstanceUID"):
                 found.add(uid)
-            open_ += [item for keyword in sequences if keyword in dataset for item in items(dataset, keyword)]
+            if depth < MAX_DEPTH:
+                below = [
+                    item for keyword in sequences if keyword in dataset for item in items(dataset, keyword)
+                ]
+                open_ += [(item, depth + 1) for item in below]
     return frozenset(found)
 
 
