@@ -198,10 +198,12 @@ def _unlisted(listed: set[str], by_series: dict[str, list[File]], root: Path) ->
 
 
 def _pixel_digest(path: Path) -> str | None:
-    """Digest of a film's pixels; none where they cannot be read."""
+    """Digest of a film's pixels; none where they cannot be read or show nothing."""
     try:
         pixels = stored_pixels(read_film(path))
     except Unusable:
+        return None
+    if pixels.min() == pixels.max():
         return None
     return sha256_bytes(str(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes())
 
@@ -291,7 +293,7 @@ def _doubt(film: _Listed, digests: dict[Path, str | None]) -> str:
         return MISSING
     if film.reasons:
         return film.reasons[0]
-    return "its file cannot be read" if digests.get(film.path, "") is None else ""
+    return "its film cannot be read" if digests.get(film.path, "") is None else ""
 
 
 def _places(rows: Iterable[Row]) -> str:

@@ -24,6 +24,8 @@ TYPES = ("mass", "calcification")
 DELIVERIES = ("mass_test", "calc_test", "mass_train", "calc_train")
 WAY_OUT = "put the description CSVs into csv/ and the collection's DICOM files into dicom/"
 _TABLE = re.compile(r"^(mass|calc).*_(train|test)", re.IGNORECASE)
+# Mass-Training_P_00001_LEFT_CC of a film; with _1 behind it of a lesion.
+_SUBJECT = re.compile(r"^[^/]*_(P_\d+)_(LEFT|RIGHT)_(CC|MLO)(?:_\d+)?\s*/", re.IGNORECASE)
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -82,14 +84,14 @@ def _row(row: LabelRow, table: str, delivery: str) -> Row:
     faults = [row.torn] if row.torn else _faults(row)
     film, crop, mask = (_parts(row[column]) for column in (FILM, CROP, MASK))
     kind, number = row["abnormality type"].lower(), row["abnormality id"]
-    view = row["image view"].upper()
+    patient, side, view = _film_of(row)
     read = Row(
         table=table,
         line=row.line,
         delivery=delivery,
-        patient=row["patient id"],
-        laterality=SIDES.get(row["left or right breast"].upper(), ""),
-        view=view if view in VIEWS else "",
+        patient=patient,
+        laterality=side,
+        view=view,
         lesion=LabelledLesion(
             lesion_id=f"{kind}-{int(number):02d}" if _is_number(number) else kind,
             lesion_type=kind,
@@ -123,6 +125,17 @@ def _faults(row: LabelRow) -> list[str]:
           for path in (FILM, CROP, MASK)),
     )  # fmt: skip
     return [cell_fault(row, column, expected) for column, good, expected in checks if not good]
+
+
+def _film_of(row: LabelRow) -> tuple[str, str, str]:
+    """Patient, side and view; where their cells are bad, what the subject folders of the paths say, or nothing."""
+    side, view = SIDES.get(row["left or right breast"].upper(), ""), row["image view"].upper()
+    found = [row["patient id"], side, view if view in VIEWS else ""]
+    for match in (_SUBJECT.match(row[column]) for column in (FILM, CROP, MASK)):
+        if match:
+            said = (match[1], SIDES[match[2].upper()], match[3].upper())
+            found = [cell or word for cell, word in zip(found, said, strict=True)]
+    return found[0], found[1], found[2]
 
 
 def _is_number(text: str) -> bool:

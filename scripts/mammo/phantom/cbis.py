@@ -221,7 +221,7 @@ def real_rows(folder: Path, count: int) -> list[Row]:
     """
     rows = []
     for set_name in SETS:
-        path = folder / f"{_csv_name(set_name)}"
+        path = folder / f"{csv_name(set_name)}"
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
@@ -241,7 +241,8 @@ def real_rows(folder: Path, count: int) -> list[Row]:
     return rows
 
 
-def _csv_name(set_name: str) -> str:
+def csv_name(set_name: str) -> str:
+    """File name of a set's description CSV."""
     return "{}_case_description_{}_set.csv".format(*set_name.split("_"))
 
 
@@ -251,7 +252,7 @@ def csv_job(set_name: str, rows: tuple[Row, ...]) -> Result:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns(set_name))
     writer.writerows([row[column] for column in columns(set_name)] for row in rows)
-    return Result(((f"csv/{_csv_name(set_name)}", buffer.getvalue().encode("utf-8")),))
+    return Result(((f"csv/{csv_name(set_name)}", buffer.getvalue().encode("utf-8")),))
 
 
 # -- the films

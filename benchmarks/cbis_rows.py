@@ -1,0 +1,179 @@
+"""Every row of the CBIS-DDSM description tables: used, merged or rejected, on synthetic downloads of all of them.
+
+Twice, films of 96×80 pixels are made for all rows of the real tables, in six folder layouts, with mask and crop swapped,
+masks of another size and with crumbs, downloads begun twice: once as published, once with one of 17 faults on films,
+masks or rows of every eighth film. Index, decode, annotate and tabulate run over them, and every row is accounted for
+and held against what was planned for it. With --root, an existing dataset is accounted for instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+sys.path.insert(0, str(FOLDER.parent / "scripts"))
+
+from mammo.datasets.annotating import annotate_shard  # noqa: E402
+from mammo.datasets.cbis_account import RowFate, account, account_dataset, summary  # noqa: E402
+from mammo.datasets.decoding import decode_shard  # noqa: E402
+from mammo.datasets.indexing import write_index  # noqa: E402
+from mammo.datasets.tabulating import tabulate  # noqa: E402
+from mammo.errors import UserError, run_main  # noqa: E402
+from mammo.files import write_text_atomic  # noqa: E402
+from mammo.phantom.cbis_rows import RowTruth, deliver_rows  # noqa: E402
+from mammo.settings import DatasetSettings, DisplaySettings  # noqa: E402
+from mammo.tables.csvio import write_table  # noqa: E402
+from mammo.tables.records import Image, Lesion, Reject  # noqa: E402
+
+TABLES = FOLDER.parent.parent / "shared" / "data" / "cbis-ddsm" / "csv"
+DATASET = "CBIS-DDSM"
+SETTINGS = DatasetSettings.model_validate({"format": "cbis-ddsm", "shards": 8, "parts": {"data": {}}})
+RUNS = {"as published": 0.0, "damaged": 0.12}
+
+
+def main() -> None:
+    """Parse, run, print JSON on stdout and Markdown on stderr."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--csv", type=Path, default=TABLES, help="folder with the four real description CSVs")
+    add("--root", type=Path, help="account for this dataset, which the workflow has been through, instead")
+    add("--rows", type=int, default=100_000, help="rows taken from the top of each table (default: all)")
+    add("--out", type=Path, help="write the Markdown tables to this file too")
+    add("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes (default: one a core)")
+    arguments = parser.parse_args()
+    records, text = (
+        existing(arguments.root)
+        if arguments.root
+        else synthetic(arguments.csv, arguments.rows, arguments.workers)
+    )
+    print(text, file=sys.stderr)
+    if arguments.out:
+        write_text_atomic(arguments.out, text)
+    print(json.dumps(records, indent=1))
+
+
+def existing(root: Path) -> tuple[dict[str, dict[str, object]], str]:
+    """The account of a dataset that is there; `UserError` if a row is not in it."""
+    fates = account_dataset(root)
+    how = f"rows of {root.name}/csv that images.csv, lesions.csv and rejects.csv account for"
+    return {"cbis_rows_accounted": record(len(fates), len(fates), "rows", how)}, summary(fates)
+
+
+def synthetic(tables: Path, most: int, workers: int) -> tuple[dict[str, dict[str, object]], str]:
+    """Both runs: how many rows are accounted for, have the fate planned for them, and boxes where they were drawn."""
+    if not tables.is_dir():
+        raise UserError(
+            f"{tables}: the real description CSVs are not there; name the folder that has the four of them with --csv"
+        )
+    counted: dict[str, int] = Counter()
+    texts = []
+    for name, damaged in RUNS.items():
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            truth = deliver_rows(tables, Path(folder), damaged=damaged, most=most, workers=workers)
+            fates, lesions = run(Path(folder), workers)
+        counts = compare(truth, fates, lesions)
+        counted.update(counts)
+        seconds = time.monotonic() - begun
+        texts.append(f"### {name.capitalize()}\n\n{summary(fates)}\n{said(counts, seconds)}")
+    how = f"synthetic downloads for all rows of the real tables, {' and '.join(RUNS)}; index to tables"
+    records = {
+        "cbis_rows_accounted": record(
+            counted["accounted"], counted["rows"], "rows", f"used, merged or rejected with a reason; {how}"
+        ),
+        "cbis_rows_as_planned": record(
+            counted["as planned"],
+            counted["rows"],
+            "rows",
+            f"with the fate and the reason that were planned; {how}",
+        ),
+        "cbis_boxes_at_their_place": record(
+            counted["boxes"],
+            counted["lesions"],
+            "lesions",
+            f"box within a pixel of the mask of what was drawn; {how}",
+        ),
+    }
+    return records, "\n".join(texts)
+
+
+def record(ours: int, reference: int, unit: str, how: str) -> dict[str, object]:
+    """One figure in the form of benchmarks/run.py."""
+    return {"ours": ours, "reference": reference, "ratio": ours / max(1, reference), "unit": unit, "how": how}
+
+
+def said(counts: dict[str, int], seconds: float) -> str:
+    """A sentence under the tables."""
+    return (
+        f"{counts['accounted']} of {counts['rows']} rows are accounted for, {counts['as planned']} as planned; "
+        f"{counts['boxes']} of {counts['lesions']} boxes are where they were drawn. {seconds:.0f} s.\n"
+    )
+
+
+def compare(truth: Sequence[RowTruth], fates: Sequence[RowFate], lesions: Sequence[Lesion]) -> dict[str, int]:
+    """Rows, and how many of them have a fate, the planned fate and reason, and the box that was drawn."""
+    by_row = {(fate.table, fate.line): fate for fate in fates}
+    boxes = {(row.image_id, row.lesion_id): (row.x1, row.y1, row.x2, row.y2) for row in lesions}
+    counts = Counter({"rows": len(truth)})
+    for row in truth:
+        fate = by_row.pop((row.table, row.line), None)
+        if fate is None:
+            continue
+        counts["accounted"] += 1
+        counts["as planned"] += fate.fate == row.fate and row.reason in fate.reason
+        if row.fate != "rejected":
+            counts["lesions"] += 1
+            box = boxes.get((fate.image_id, fate.lesion_id))
+            counts["boxes"] += box is not None and near(box, row)
+    # A fate of a row that does not exist is as wrong as a row without one.
+    counts["accounted"] -= len(by_row)
+    return counts
+
+
+def near(box: tuple[float, float, float, float], row: RowTruth) -> bool:
+    """Whether a box is the one that was drawn, as exactly as its mask's pixels are."""
+    return all(abs(found - drawn) <= row.close for found, drawn in zip(box, row.box, strict=True))
+
+
+def run(data: Path, workers: int) -> tuple[list[RowFate], list[Lesion]]:
+    """Index, decode, annotate, tabulate and account, as the workflow does it."""
+    root, work = data / DATASET, data / "work"
+    write_index(DATASET, root, SETTINGS, work)
+    shards = sorted(work.glob("shard_*.jsonl"))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        list(pool.map(partial(run_shard, data), shards))
+    images, lesions, rejects = tabulate(
+        DATASET,
+        sorted(work.glob("images_*.csv")),
+        sorted(work.glob("lesions_*.csv")),
+        sorted(work.glob("*rejects*.csv")),
+        max_reject_share=1.0,
+    )
+    return account(root, images, lesions, rejects), lesions
+
+
+def run_shard(data: Path, shard: Path) -> None:
+    """Decode and annotate the films of one shard."""
+    root, number = data / DATASET, shard.stem[-2:]
+    images, refused = decode_shard(shard, data, root, root / "img" / number, DisplaySettings())
+    lesions, unknown = annotate_shard(shard, data, SETTINGS)
+    write_table(shard.with_name(f"images_{number}.csv"), Image, images)
+    write_table(shard.with_name(f"lesions_{number}.csv"), Lesion, lesions)
+    write_table(shard.with_name(f"rejects_{number}.csv"), Reject, [*refused, *unknown])
+
+
+if __name__ == "__main__":
+    run_main(main)
