@@ -1,0 +1,93 @@
+"""DICOM files within bounds of memory and time, whatever their lengths, counts and deflated parts claim.
+
+A buffered file that is asked for 4 GB reserves them before it looks how much there is; a million elements of no
+length need a gigabyte of objects; a deflated file (PS3.5 A.5) of a megabyte can hold a gigabyte.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.dataset import FileDataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+
+from mammo.dicom.unusable import Unusable
+
+# The largest film (two bytes a pixel) and its header.
+MAX_INFLATED = 264_000_000
+# Most elements are read in two pieces. A segmentation of a thousand frames has some fifty thousand elements.
+MAX_PIECES = 200_000
+_DEFLATED = DeflatedExplicitVRLittleEndian.encode()
+
+
+class _Bounded(io.BufferedIOBase):
+    """Hands out no more than there is, in no more than `MAX_PIECES` pieces. Raises `Unusable` beyond."""
+
+    size: int
+    _pieces = 0
+
+    def read(self, length: int | None = -1, /) -> bytes:
+        if length is None or length < 0:
+            # pydicom asks for all the rest in one case only: to inflate it, without any bound.
+            raise Unusable("broken DICOM header (deflated, but not said where it should be)")
+        self._pieces += 1
+        if self._pieces > MAX_PIECES:
+            raise Unusable("more data elements than any film has")
+        return super().read(min(length, max(self.size - self.tell(), 0)))
+
+
+class BoundedFile(_Bounded, io.BufferedReader):
+    """A file to be read as DICOM. `size` in bytes."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Open the file."""
+        super().__init__(io.FileIO(path))
+        self.size = os.fstat(self.fileno()).st_size
+
+
+class BoundedBytes(_Bounded, io.BytesIO):
+    """The same of bytes in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        """Keep the bytes."""
+        super().__init__(data)
+        self.size = len(data)
+
+
+def read_bounded(path: Path | str, **options: Any) -> FileDataset:
+    """`pydicom.dcmread(path, force=True, **options)` within bounds.
+
+    A deflated file comes out as the explicit little endian one that was deflated. Raises `Unusable` beyond the
+    bounds, and whatever `dcmread` raises.
+    """
+    with BoundedFile(path) as file:
+        return dcmread(inflated(file) or file, force=True, **options)
+
+
+def inflated(file: BoundedFile) -> BoundedBytes | None:
+    """A deflated file as the explicit little endian one that was deflated; none for others. Raises `Unusable`."""
+    head = file.read(144)
+    file.seek(0)
+    if head[128:140] != b"DICM\2\0\0\0UL\4\0":
+        return None
+    meta = file.read(144 + struct.unpack("<I", head[140:144].ljust(4, b"\0"))[0])
+    if _DEFLATED not in meta:
+        file.seek(0)
+        return None
+    decoder = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = decoder.decompress(file.read(file.size), MAX_INFLATED)
+    except zlib.error as error:
+        raise Unusable("cut off: the deflated data are broken") from error
+    if not decoder.eof:
+        raise Unusable("cut off, or larger than any film: the deflated data have no end")
+    # A name of the same length, so that no length in the meta header changes.
+    return BoundedBytes(
+        meta.replace(_DEFLATED, ExplicitVRLittleEndian.encode().ljust(len(_DEFLATED), b"\0")) + data
+    )
