@@ -63,3 +63,19 @@ def copy(delivered, tmp_path):
         return tmp_path / "data"
 
     return copied
+
+
+@pytest.fixture
+def listed(tmp_path, pipeline):
+    """Tables of a set with a list: listed("coco", files by path below raw_files) runs the stages over it."""
+    from mammo.settings import DatasetSettings
+
+    def run(form, files, **changes):
+        for name, data in dict(files).items():
+            path = tmp_path / "Set/raw_files" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data.encode() if isinstance(data, str) else data)
+        settings = {"format": form, "shards": 2, "parts": {"data": {}}, **changes}
+        return pipeline.run(tmp_path, "Set", DatasetSettings.model_validate(settings), most=1.0)
+
+    return run

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from mammo.annotations.frames import Box
@@ -20,23 +19,19 @@ from mammo.datasets.base import (
     Item,
     LabelledLesion,
     digests,
-    need_folder,
     patient_id,
-    raw_files,
     safe_name,
     unique_names,
 )
 from mammo.datasets.boxes import lesion_in_film
+from mammo.datasets.rawfolder import RawFolder
 from mammo.dicom.unusable import Unusable
-from mammo.errors import UserError
 from mammo.files import sha256_bytes
 from mammo.settings import DatasetSettings
 from mammo.tables.records import Lesion, Reject
 
 Row = TypeVar("Row")
 PATHOLOGIES = ("malignant", "benign")
-# What lists are written in; a film that is named without its suffix is none of these.
-LISTS = (".csv", ".json", ".txt", ".xml")
 
 
 @dataclass(frozen=True)
@@ -112,80 +107,6 @@ def pixel_size(width: Any, height: Any) -> tuple[int, int] | None:
 # --- from rows to films -----------------------------------------------------------------------------------------------
 
 
-class RawFolder:
-    """The folder `raw_files` of a dataset that comes with lists of its films."""
-
-    def __init__(self, root: Path, dataset: str, way_out: str) -> None:
-        """Look what there is. Raises `UserError` ending in `way_out` where there is nothing."""
-        self.path = need_folder(root / "raw_files", way_out)
-        self.data = root.parent
-        self.dataset = dataset
-        self.way_out = way_out
-        self.rejects: dict[str, str] = {}
-        self.files = [path for path in raw_files(self.path) if self._has_a_name(path)]
-        self._known: dict[str, list[Path]] = defaultdict(list)
-        self._by_stem: dict[str, list[Path]] = defaultdict(list)
-        for path in self.files:
-            self._known[_key(self.below(path))].append(path)
-            if path.suffix.lower() not in LISTS:
-                self._by_stem[_key(self.below(path.with_suffix("")))].append(path)
-
-    def below(self, path: Path) -> str:
-        """The path of a file below the raw folder, with `/`."""
-        return path.relative_to(self.path).as_posix()
-
-    def lists(self, *patterns: str) -> list[Path]:
-        """The files whose path below the raw folder, in small letters, matches a pattern (`PurePath.match`).
-
-        Raises `UserError` where there is none.
-        """
-        small = {path: PurePosixPath(self.below(path).lower()) for path in self.files}
-        found = [path for path in self.files if any(small[path].match(pattern) for pattern in patterns)]
-        if not found:
-            raise UserError(f"{self.path}: no file {' or '.join(patterns)} inside; {self.way_out}")
-        return found
-
-    def find(self, film: ListedFilm) -> Path:
-        """The file of a film: in the first of its folders that holds it, whatever the case of the letters.
-
-        Raises `Unusable` for a path that is absolute or leads out of the raw folder, and `FileNotFoundError` naming
-        the place in the raw folder where the file was expected.
-        """
-        windows = PureWindowsPath(film.file)
-        below = PurePosixPath(*windows.parts)
-        if not film.file.strip() or windows.drive or windows.root or ".." in below.parts or "\0" in film.file:
-            raise Unusable(f"{film.file[:80]!r} is no path inside the raw folder")
-        wanted = [(PurePosixPath(folder) / below).as_posix() for folder in film.folders]
-        for known in (self._known, self._by_stem):
-            for name in wanted:
-                same = known.get(_key(name), [])
-                # Two names that differ in the case of letters only are told apart where the list does.
-                exact = [path for path in same if _plain(self.below(path)) == _plain(name)]
-                if len(exact or same) > 1:
-                    raise Unusable(
-                        f"several files have this name: {', '.join(path.name for path in same[:4])}"
-                    )
-                if same:
-                    return (exact or same)[0]
-        raise FileNotFoundError(wanted[0])
-
-    def reject(self, place: str, reason: str) -> None:
-        """A row of rejects.csv for a file below the raw folder, or for a place in a list; the first reason stays."""
-        prefix = self.path.relative_to(self.data).as_posix()
-        printable = f"{prefix}/{place}".encode("utf-8", "backslashreplace").decode()
-        self.rejects.setdefault(printable, reason.encode("utf-8", "backslashreplace").decode())
-
-    def _has_a_name(self, path: Path) -> bool:
-        try:
-            str(path).encode("utf-8")
-        except UnicodeEncodeError:
-            self.reject(
-                self.below(path), "the file's name is not UTF-8; rename it, or unpack the archive anew"
-            )
-            return False
-        return True
-
-
 def index_listed(
     raw: RawFolder,
     rows: Iterable[tuple[str, Row]],
@@ -204,7 +125,7 @@ def index_listed(
     for place, row in rows:
         try:
             named = film(row)
-            path = raw.find(named)
+            path = raw.find(named.file, named.folders)
         except Unusable as fault:
             raw.reject(place, str(fault))
             continue
@@ -310,15 +231,6 @@ def _patient(below: str, name: str, pattern: str) -> str:
     if not found:
         raise Unusable("patient_pattern finds no patient in its path")
     return found
-
-
-def _plain(name: str) -> str:
-    """A path in one spelling of composed letters (macOS writes Korean names decomposed)."""
-    return unicodedata.normalize("NFC", name)
-
-
-def _key(name: str) -> str:
-    return _plain(name).casefold()
 
 
 # --- from films to lesions --------------------------------------------------------------------------------------------

@@ -16,14 +16,13 @@ from mammo.datasets.base import Item
 from mammo.datasets.listed import (
     ListedFilm,
     ListedLesion,
-    RawFolder,
     corners,
     index_listed,
     listed_lesions,
     number,
     pixel_size,
 )
-from mammo.datasets.texts import read_text
+from mammo.datasets.rawfolder import RawFolder
 from mammo.dicom.unusable import Unusable
 from mammo.settings import DatasetSettings
 from mammo.tables.records import Lesion, Reject
@@ -50,7 +49,11 @@ def index(root: Path, dataset: str, settings: DatasetSettings) -> tuple[list[Ite
     """The films of all sets. Raises `UserError`."""
     raw = RawFolder(root, dataset, _WAY_OUT)
     xmls = raw.lists("*.xml")
-    names = {path: _set_lines(path) for path in raw.files if path.match("ImageSets/Main/*.txt")}
+    names = {
+        path: [line for _, line in raw.lines(path)]
+        for path in raw.files
+        if path.match("ImageSets/Main/*.txt")
+    }
     sets = [path for path, lines in names.items() if not _says_presence(lines)]
     read = {path: _parsed(path) for path in xmls}
     films = [_of_set(raw, path, name, read) for path in sets for name in names[path]]
@@ -66,7 +69,7 @@ def _of_set(raw: RawFolder, path: Path, name: str, read: dict[Path, ElementTree.
     """A film that a set names."""
     top = path.parents[2]
     try:
-        xml = raw.find(ListedFilm(f"{name}.xml", (raw.below(top / "Annotations"),)))
+        xml = raw.find(f"{name}.xml", (raw.below(top / "Annotations"),))
     except (Unusable, FileNotFoundError):
         fault = Unusable("no XML of its name in Annotations")
         return _Film(f"{raw.below(path)}#{name}", path.stem, name, (raw.below(top / "JPEGImages"),), fault)
@@ -80,10 +83,6 @@ def _of_xml(
     beside = PurePosixPath(raw.below(xml)).parent
     folders = ((beside.parent / "JPEGImages").as_posix(), beside.as_posix())
     return _Film(raw.below(xml), delivery, xml.stem, folders, read[xml])
-
-
-def _set_lines(path: Path) -> list[str]:
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def _says_presence(lines: list[str]) -> bool:

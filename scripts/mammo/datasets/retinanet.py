@@ -16,11 +16,11 @@ from mammo.datasets.base import Item
 from mammo.datasets.listed import (
     ListedFilm,
     ListedLesion,
-    RawFolder,
     corners,
     index_listed,
     listed_lesions,
 )
+from mammo.datasets.rawfolder import RawFolder
 from mammo.datasets.texts import read_text
 from mammo.dicom.unusable import Unusable
 from mammo.errors import UserError
