@@ -1,4 +1,4 @@
-"""Write the films of one shard as display JPEGs, with a table of them and of those that cannot be shown."""
+"""Write the films of one shard as display images, with a table of them and of those that cannot be shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument(
         "--root", type=Path, required=True, help="the dataset's folder, where images.csv will lie"
     )
-    parser.add_argument("--images", type=Path, required=True, help="folder to make for the JPEGs")
+    parser.add_argument("--images", type=Path, required=True, help="folder to make for the images")
     parser.add_argument("--table", type=Path, required=True, help="images table to write")
     parser.add_argument("--rejects", type=Path, required=True, help="rejects table to write")
     parser.add_argument("--settings", required=True, help="display settings, JSON")

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from mammo.dicom.display import apply_window, breast_region, display_film, display_pixels, is_padding
+from mammo.dicom.display import breast_region, display_film, display_pixels, is_padding
 from mammo.dicom.read import read_film, stored_pixels
 from mammo.dicom.unusable import Unusable
+from mammo.dicom.voi import apply_window
 from mammo.phantom.dicomfile import MAMMO_FOR_PRESENTATION, PixelForm, elements, encode, set_brightness
 from mammo.phantom.film import FilmSpec, make_film
 from mammo.phantom.settings import DifficultySettings

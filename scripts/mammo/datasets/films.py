@@ -15,7 +15,7 @@ from mammo.settings import DisplaySettings
 def display_any(path: Path | str, settings: DisplaySettings, frame: int = 0) -> DisplayImage:
     """A film as its readers saw it; `frame` counts from 0. Raises `Unusable` with the reason for rejects.csv."""
     if not is_picture(path):
-        return display_film(path, settings)
+        return display_film(path, settings, frame)
     if frame:
         raise Unusable("a picture has one frame")
     return display_picture(path, settings)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from mammo.dicom.read import size, tolerant
+from mammo.dicom.elements import size, text, tolerant
+from mammo.dicom.groups import frame_header
 
 # View codes of PS3.16 CID 4014, as SNOMED RT identifiers and as SNOMED CT ones.
 VIEW_CODES = {
@@ -27,35 +28,28 @@ class Facts:
     pixel_mm: float | None
 
 
-def film_facts(dataset: Dataset) -> Facts:
-    """The facts of a header. Raises `Unusable` where it has no image size."""
+def film_facts(dataset: Dataset, frame: int = 0) -> Facts:
+    """The facts of one frame, from 0. Raises `Unusable` where the header has no image size."""
     rows, columns = size(dataset)
     with tolerant():
+        dataset = frame_header(dataset, frame)
         return Facts(columns, rows, _laterality(dataset), _view(dataset), _pixel_mm(dataset))
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    try:
-        value = dataset.get(keyword)
-    except Exception:
-        return ""
-    return "" if value is None else str(value).strip().upper()
 
 
 def _laterality(dataset: Dataset) -> str:
     for keyword in ("ImageLaterality", "Laterality"):
-        side = _text(dataset, keyword)[:1]
+        side = text(dataset, keyword)[:1]
         if side in ("L", "R"):
             return side
     return ""
 
 
 def _view(dataset: Dataset) -> str:
-    position = _text(dataset, "ViewPosition")
+    position = text(dataset, "ViewPosition")
     if position and position not in ("UNKNOWN", "NONE"):
         return position
     try:
-        code = _text(dataset.ViewCodeSequence[0], "CodeValue")
+        code = text(dataset.ViewCodeSequence[0], "CodeValue")
     except Exception:
         return ""
     return VIEW_CODES.get(code, "")

@@ -2,65 +2,102 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import io
+import os
+import struct
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import config, dcmread
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels import apply_color_lut, pixel_array
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom import dcmread
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
+from mammo.dicom.elements import frames, is_signed, size, text, tolerant
+from mammo.dicom.samples import Samples, frame_samples
 from mammo.dicom.unusable import Unusable
 
+__all__ = [
+    "decoded_samples",
+    "frames",
+    "grey_from_rgb",
+    "is_signed",
+    "read_film",
+    "read_header",
+    "size",
+    "stored_pixels",
+    "tolerant",
+]
+
 FOR_PROCESSING_CLASSES = ("1.2.840.10008.5.1.4.1.1.1.2.1", "1.2.840.10008.5.1.4.1.1.1.1.1")
-COLOURS = ("RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "YBR_PARTIAL_420")
-GREYS = ("MONOCHROME1", "MONOCHROME2")
+PIXEL_DATA = Tag("PixelData")
+DEFLATED = DeflatedExplicitVRLittleEndian.encode()
 # The largest detectors and film scanners stay below 50 million; a broken header can ask for 4 thousand million.
-MAX_PIXELS = 200_000_000
-
-
-@contextmanager
-def tolerant() -> Iterator[None]:
-    """Accept values that their representation forbids (`UNKNOWN` dates), and say nothing about them.
-
-    pydicom converts elements when they are first looked at, so all looking belongs inside. Its warnings quote
-    values, which may be about the patient: they are not shown.
-    """
-    with warnings.catch_warnings(), config.disable_value_validation():
-        warnings.simplefilter("ignore")
-        yield
+MAX_PIXELS = 100_000_000
+# What a deflated file may become: the largest film and its header.
+MAX_INFLATED = 2 * MAX_PIXELS + 2**26
 
 
 def read_header(path: Path | str, tags: Sequence[str] | None = None) -> Dataset:
     """The elements before the pixels, or only those of `tags` (keywords). Raises `Unusable`."""
-    return _read(Path(path), stop_before_pixels=True, tags=tags)
+    return _read(Path(path), with_pixels=False, tags=tags)
 
 
-def read_film(path: Path | str) -> Dataset:
-    """The whole file, checked to be an image made for presentation. Raises `Unusable`."""
-    film = _read(Path(path), stop_before_pixels=False, tags=None)
+def read_film(path: Path | str, frame: int | None = None) -> Dataset:
+    """The whole file, checked to be an image made for presentation. Raises `Unusable`.
+
+    `frame`, from 0, must be there; without it a file of several frames is turned down. The pixels stay on disk
+    until they are looked at.
+    """
+    film = _read(Path(path), with_pixels=True, tags=None)
     with tolerant():
-        _check_is_film(film)
+        _check_is_film(film, frame)
     return film
 
 
-def _read(path: Path, stop_before_pixels: bool, tags: Sequence[str] | None) -> Dataset:
+def _check_is_film(film: Dataset, frame: int | None) -> None:
+    is_raw = text(film, "SOPClassUID") in FOR_PROCESSING_CLASSES
+    if is_raw or text(film, "PresentationIntentType") == "FOR PROCESSING":
+        raise Unusable("For Processing: raw detector values, not an image for readers")
+    if PIXEL_DATA not in film:
+        raise Unusable("no pixels")
+    if frame is None and frames(film) > 1:
+        raise Unusable(f"{frames(film)} frames: a film has one")
+    if frame is not None and not 0 <= frame < frames(film):
+        raise Unusable(f"no frame {frame + 1}: the file has {frames(film)}")
+    rows, columns = size(film)
+    if rows * columns > MAX_PIXELS:
+        raise Unusable(f"{columns}x{rows} pixels are more than any mammogram has")
+
+
+# --- the file -----------------------------------------------------------------------------------------------------
+
+
+class _Bounded(io.BufferedReader):
+    """A file that never takes memory for more bytes than it has, whatever length an element claims."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self.size = os.fstat(self.fileno()).st_size
+
+    def read(self, length: int | None = -1) -> bytes:
+        left = max(self.size - self.tell(), 0)
+        return super().read(left if length is None or length < 0 else min(length, left))
+
+
+def _read(path: Path, with_pixels: bool, tags: Sequence[str] | None) -> Dataset:
     try:
-        if path.stat().st_size == 0:
-            raise Unusable("the file is empty (0 bytes)")
-        with tolerant():
-            dataset = dcmread(
-                path,
-                force=True,
-                stop_before_pixels=stop_before_pixels,
-                specific_tags=None if tags is None else list(tags),
-            )
-            named = [element.keyword for element in dataset if element.keyword]
+        with _Bounded(path) as file, tolerant():
+            if not file.size:
+                raise Unusable("the file is empty (0 bytes)")
+            dataset = _dataset(file, with_pixels, tags)
     except Unusable:
         raise
     except OSError as error:
@@ -68,135 +105,103 @@ def _read(path: Path, stop_before_pixels: bool, tags: Sequence[str] | None) -> D
     except Exception as error:
         raise Unusable(f"broken DICOM header ({type(error).__name__})") from error
     # With force, any file "is" DICOM; one of which no element has a name is not.
-    if not named:
+    if not any(keyword_for_tag(tag) for tag in list(dataset.keys())):
         raise Unusable("not a DICOM file")
     return dataset
 
 
-def _check_is_film(film: Dataset) -> None:
-    intent = str(film.get("PresentationIntentType", "")).strip().upper()
-    if intent == "FOR PROCESSING" or str(film.get("SOPClassUID", "")) in FOR_PROCESSING_CLASSES:
-        raise Unusable("For Processing: raw detector values, not an image for readers")
-    if "PixelData" not in film:
-        raise Unusable("no pixels")
-    if frames(film) > 1:
-        raise Unusable(f"{frames(film)} frames: a film has one")
-    rows, columns = size(film)
-    if rows * columns > MAX_PIXELS:
-        raise Unusable(f"{columns}x{rows} pixels are more than any mammogram has")
+def _dataset(file: _Bounded, with_pixels: bool, tags: Sequence[str] | None) -> Dataset:
+    """The header, and where the pixels begin; elements whose bytes make no sense are left out."""
+    wanted = None if tags is None else list(tags)
+    source: io.BufferedIOBase = _inflated(file) or file
+    dataset = dcmread(source, force=True, stop_before_pixels=True, specific_tags=wanted)
+    for tag in list(dataset.keys()):
+        try:
+            _ = dataset[tag]
+        except Exception:
+            del dataset[tag]
+    if with_pixels:
+        _add_pixels(dataset, source, Path(file.raw.name))
+    return dataset
 
 
-def frames(dataset: Dataset) -> int:
-    """Number of frames; 1 where the file does not say."""
-    return _whole(dataset, "NumberOfFrames") or 1
+def _inflated(file: _Bounded) -> io.BytesIO | None:
+    """A deflated file (PS3.5 A.5) as the explicit little endian one that was deflated; none for others.
 
-
-def size(dataset: Dataset) -> tuple[int, int]:
-    """Rows and columns. Raises `Unusable` where there are none."""
-    rows, columns = _whole(dataset, "Rows"), _whole(dataset, "Columns")
-    if not rows or not columns or rows < 0 or columns < 0:
-        raise Unusable("broken DICOM header (no image size)")
-    return rows, columns
-
-
-def _whole(dataset: Dataset, keyword: str) -> int | None:
-    try:
-        with tolerant():
-            return int(dataset.get(keyword))
-    except Exception:
+    Done here because a small file can inflate without bounds. Raises `Unusable`.
+    """
+    head = file.read(144)
+    file.seek(0)
+    if head[128:140] != b"DICM\2\0\0\0UL\4\0":
         return None
+    meta = file.read(144 + struct.unpack("<I", head[140:144])[0])
+    if DEFLATED not in meta:
+        file.seek(0)
+        return None
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    data = inflate.decompress(file.read(), MAX_INFLATED)
+    if not inflate.eof:
+        raise Unusable("cut off, or larger than any film: the deflated data have no end")
+    plain = ExplicitVRLittleEndian.encode().ljust(len(DEFLATED), b"\0")
+    return io.BytesIO(meta.replace(DEFLATED, plain) + data)
 
 
-def stored_pixels(film: Dataset) -> NDArray[np.integer]:
-    """Decoded pixels as stored: (rows, columns), or (rows, columns, 3) RGB for colour. Raises `Unusable`.
+def _add_pixels(dataset: Dataset, source: io.BufferedIOBase, path: Path) -> None:
+    """Note where the pixels lie, as pydicom notes elements that it defers; `source` stands before their element."""
+    implicit, little = dataset.original_encoding
+    order = ">" if little is False else "<"
+    head = source.read(8)
+    if len(head) < 8 or Tag(struct.unpack(f"{order}HH", head[:4])) != PIXEL_DATA:
+        return
+    vr = None if implicit else head[4:6].decode("latin-1")
+    if implicit:
+        (length,) = struct.unpack(f"{order}I", head[4:])
+    elif vr in EXPLICIT_VR_LENGTH_32:
+        (length,) = struct.unpack(f"{order}I", source.read(4))
+    else:
+        (length,) = struct.unpack(f"{order}H", head[6:])
+    start = source.tell()
+    # What was inflated is in memory already; anything else is read when it is decoded, and only the frame wanted.
+    value = source.read(length) if isinstance(source, io.BytesIO) else None
+    dataset[PIXEL_DATA] = RawDataElement(
+        PIXEL_DATA, vr, length, value, start, bool(implicit), little is not False
+    )
+    dataset.filename, dataset.fileobj_type = str(path), open
+
+
+# --- pixels -------------------------------------------------------------------------------------------------------
+
+
+def stored_pixels(film: Dataset, frame: int = 0) -> NDArray[np.integer]:
+    """One frame's pixels as stored: int32 (rows, columns), or (rows, columns, 3) RGB for colour. Raises `Unusable`.
 
     Grey values have everything above BitsStored masked off (old overlays lie there) and carry their sign.
     """
     with tolerant():
-        _check_length(film)
-        _complete_transfer_syntax(film)
-        try:
-            return _decoded(film)
-        except Unusable:
-            raise
-        except Exception as error:
-            raise Unusable(f"pixels cannot be decoded ({type(error).__name__})") from error
+        samples = decoded_samples(film, frame)
+    return samples.words if samples.values is None else samples.values[samples.words]
 
 
-def _decoded(film: Dataset) -> NDArray[np.integer]:
-    photometric = str(film.get("PhotometricInterpretation", "MONOCHROME2")).strip().upper()
-    if photometric not in GREYS + COLOURS:
-        raise Unusable("unknown photometric interpretation")
-    pixels = pixel_array(film)
-    if photometric == "PALETTE COLOR":
-        pixels = apply_color_lut(pixels, film)
-    if pixels.shape[:2] != size(film) or pixels.ndim not in (2, 3):
-        raise Unusable("pixels do not have the size that the header says")
-    if pixels.ndim == 3:
-        return pixels[:, :, :3]
-    return _without_foreign_bits(pixels, film)
-
-
-def _check_length(film: Dataset) -> None:
-    """Uncompressed pixels must all be there: a transfer that broke off leaves fewer."""
-    rows, columns = size(film)
-    if _is_compressed(film):
-        if not len(film.PixelData):
-            raise Unusable("no pixels")
-        return
-    photometric = str(film.get("PhotometricInterpretation", "")).strip().upper()
-    samples = _whole(film, "SamplesPerPixel") or 1
-    # YBR_FULL_422 shares colour between neighbours: two samples a pixel instead of three.
-    samples = 2 if photometric == "YBR_FULL_422" else samples
-    expected = rows * columns * samples * (_whole(film, "BitsAllocated") or 16) // 8
-    if len(film.PixelData) < expected:
-        raise Unusable(f"cut off: {len(film.PixelData)} of {expected} bytes of pixels")
-
-
-def _is_compressed(film: Dataset) -> bool:
-    syntax = getattr(film, "file_meta", FileMetaDataset()).get("TransferSyntaxUID")
+def decoded_samples(film: Dataset, frame: int) -> Samples:
+    """As `frame_samples`, with a reason for whatever goes wrong within. Raises `Unusable`."""
     try:
-        return bool(syntax and syntax.is_compressed)
-    except ValueError:
-        return False
+        return frame_samples(film, frame)
+    except Unusable:
+        raise
+    except Exception as error:
+        raise Unusable(f"pixels cannot be decoded ({type(error).__name__})") from error
 
 
-def _complete_transfer_syntax(film: Dataset) -> None:
-    """A file without its meta header does not say how it is written; the way in which it could be read does."""
-    if not hasattr(film, "file_meta"):
-        film.file_meta = FileMetaDataset()
-    if "TransferSyntaxUID" not in film.file_meta:
-        implicit, little = film.original_encoding
-        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-        film.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+def grey_from_rgb(
+    pixels: NDArray[np.unsignedinteger], bits: int, top: int = 255
+) -> NDArray[np.unsignedinteger]:
+    """(rows, columns, 3) RGB of `bits` bits → grey 0..`top` (255 or 65535) by BT.601 luma.
 
-
-def _without_foreign_bits(pixels: NDArray[np.integer], film: Dataset) -> NDArray[np.integer]:
-    allocated = _whole(film, "BitsAllocated") or 16
-    stored = _whole(film, "BitsStored") or allocated
-    high = _whole(film, "HighBit")
-    if not 0 < stored <= allocated:
-        raise Unusable("broken DICOM header (bits stored)")
-    if allocated > 16:
-        raise Unusable(f"{allocated} bits a pixel: films have 16 at most")
-    # Decoders of compressed pixels put the value into the low bits whatever HighBit says.
-    shift = 0 if _is_compressed(film) or high is None else high + 1 - stored
-    if not 0 <= shift <= allocated - stored:
-        shift = 0
-    values = (pixels.astype(np.int32) >> shift) & ((1 << stored) - 1)
-    if is_signed(film):
-        sign = 1 << (stored - 1)
-        values = (values ^ sign) - sign
-    return values
-
-
-def is_signed(film: Dataset) -> bool:
-    """Whether stored values are two's complement."""
-    return _whole(film, "PixelRepresentation") == 1
-
-
-def grey_from_rgb(pixels: NDArray[np.integer], bits: int) -> NDArray[np.uint8]:
-    """(rows, columns, 3) RGB of `bits` bits → 8-bit grey by BT.601 luma; grey stored as colour stays exact."""
-    if bits > 8:
-        pixels = np.round(pixels.astype(np.float32) * (255 / (2**bits - 1)))
-    return cv2.cvtColor(np.ascontiguousarray(pixels.astype(np.uint8)), cv2.COLOR_RGB2GRAY)
+    Grey stored as colour stays exact.
+    """
+    if 2**bits - 1 != top:
+        steps = np.arange(1 << 8 * pixels.dtype.itemsize)
+        shares = np.minimum(steps / (2**bits - 1), 1)
+        table = np.floor(shares * top + 0.5).astype(np.uint8 if top == 255 else np.uint16)
+        pixels = cv2.LUT(np.ascontiguousarray(pixels), table)
+    return cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
