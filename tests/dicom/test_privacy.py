@@ -8,7 +8,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from mammo.dicom.identifiers import IDENTITY_SEQUENCES, NAMES, NUMBERS, PICTURES, TEXTS
-from mammo.dicom.privacy import header_findings, is_dummy, is_dummy_date, path_has_date
+from mammo.dicom.privacy import dated_paths, header_findings, is_dummy, is_dummy_date
 
 
 def header(**values) -> Dataset:
@@ -181,19 +181,20 @@ def test_a_header_nested_without_end_is_walked_to_a_bounded_depth():
     assert found(dataset) == {}
 
 
-@pytest.mark.parametrize(
-    ("path", "dated"),
-    [
-        ("NCC/dicom/normal_180130/20180130_NORMAL_1.dcm", True),
-        ("x/2018-01-30/1.dcm", True),
-        ("CBIS-DDSM/dicom/08-29-2017-DDSM-11739/1-1.dcm", True),
-        ("NCC/dicom/abn_180116_1/000123_0001.dcm", False),
-        ("inbreast/20586908_6c613a14b80a8591_MG_R_CC_ANON.dcm", False),
-        ("d/20181330.dcm", False),
-    ],
-)  # fmt: skip
-def test_dates_in_the_names_of_files_and_folders_are_noticed(path, dated):
-    assert path_has_date(path) is dated
+def test_dates_in_the_names_of_files_and_folders_are_noticed_and_case_numbers_are_none():
+    dated = [
+        "NCC/dicom/normal_180130/20180130_NORMAL_1.dcm",
+        "NCC/dicom/normal_180130/20180131_NORMAL_2.dcm",
+        "x/2018-01-30/1.dcm",
+        "CBIS-DDSM/dicom/08-29-2017-DDSM-11739/1-1.dcm",
+    ]
+    cases = [f"NCC/dicom/abn_180116_1/{number}_0001.dcm" for number in (20021203, 20021399, 20023903)]
+    other = [
+        "inbreast/20586908_6c613a14b80a8591_MG_R_CC_ANON.dcm",
+        "d/20181330.dcm",
+        "NCC/abn_180116_1/1.dcm",
+    ]
+    assert dated_paths([*dated, *cases, *other]) == set(dated)
 
 
 def test_real_films_of_two_vendors_are_walked_to_the_end(shared_data):

@@ -168,6 +168,24 @@ def is_dummy_date(text: str) -> bool:
     return is_dummy(text) or bool(DUMMY_DATES.match(text))
 
 
-def path_has_date(path: str) -> bool:
-    """Whether the name of a file or of one of its folders holds a date."""
-    return bool(WRITTEN_DATE.search(path))
+def dated_paths(paths: Iterable[str]) -> set[str]:
+    """The paths in whose names of files and folders a date stands.
+
+    Eight digits in a row can be a case number, too: they count as a date where those of most paths that look the same
+    otherwise are days of the calendar (of numbers drawn by lot, one in thirty is).
+    """
+    dated: set[str] = set()
+    alike: dict[str, list[str]] = {}
+    for path in paths:
+        match = WRITTEN_DATE.search(path)
+        if match and match[0].isdigit():
+            alike.setdefault(re.sub(r"\d+", "#", path), []).append(path)
+        elif match:
+            dated.add(path)
+        elif re.search(r"(?<!\d)(19|20)\d{6}(?!\d)", path):
+            alike.setdefault(re.sub(r"\d+", "#", path), []).append("")
+    for group in alike.values():
+        found = [path for path in group if path]
+        if len(found) > 0.5 * len(group):
+            dated.update(found)
+    return dated

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from mammo.tables.records import Image
 
-# Looks are 256 bits (mammo/datasets/looks.py). Films of different breasts differ in about a quarter of them, the same
-# film in another size, window or quality in a few: docs/data-report.md has the measurement.
-NEAR_BITS = 12
+# Looks are 256 bits (mammo/datasets/looks.py). Different films differ in 66 and more of them, the same film in another
+# size, window or quality in 38 and fewer: docs/data-report.md has the measurement.
+NEAR_BITS = 36
 
 
 @dataclass(frozen=True)

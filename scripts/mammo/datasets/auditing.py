@@ -1,0 +1,204 @@
+"""What the raw files of a shard's films still say about persons, and what is written in the margins of its images.
+
+Values are never given on: a row says in which element of how many files something stands, or where on which film.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from pydantic import Field
+from tqdm import tqdm
+
+from mammo.datasets.base import Item, read_shard
+from mammo.datasets.looks import look_of
+from mammo.dicom.margins import margin_texts
+from mammo.dicom.privacy import Finding, dated_paths, header_findings
+from mammo.dicom.read import read_header
+from mammo.dicom.unusable import Unusable
+from mammo.errors import UserError
+from mammo.settings import DataReportSettings
+from mammo.tables.records import Image, Row, Sha256, Text
+
+# What stands for elements where there is none: these names can be allowed, too.
+FILE_NAME, MARGIN, PICTURE_TEXT = "FileName", "MarginText", "PictureMetadata"
+MARKER = "marker"  # kind of a short text in a margin: side and view, as nearly every film has it
+# Kinds that name somebody or something, or may be seen on the film; the others are free text and pictures in headers.
+STOPPING = ("name", "date", "number", "burned_in", "margin_text")
+DICOM_LIKE = re.compile(r"\.(dcm|dicom|ima|img)$|^[^.]+$", re.IGNORECASE)
+
+
+class AuditRow(Row):
+    """Something that an anonymised delivery does not hold: an element of headers, or a text on one film."""
+
+    dataset: Text
+    element: Text = Field(
+        description="Keywords from the outside in, private ones by tag; FileName, MarginText, …."
+    )
+    vr: str = Field(description="Value representation of a header's element.")
+    kind: Text = Field(description="name, date, number, burned_in, margin_text, marker, text or picture.")
+    files: int = Field(gt=0, description="Number of files.")
+    first: Text = Field(description="First of the files, relative to data_dir.")
+    image_id: str = Field(description="The film, for texts in margins.")
+    place: str = Field(description="x1 y1 x2 y2 in pixels of the written image, for texts in margins.")
+
+
+class LookRow(Row):
+    """The look of a written image: looks of films that show the same differ in few bits."""
+
+    image_id: Text
+    look: Sha256 = Field(description="256 bits, hexadecimal.")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one file holds."""
+
+    source: str
+    findings: tuple[Finding, ...]
+
+
+def audit_shard(
+    shard: Path, images: Sequence[Image], data: Path, root: Path, settings: DataReportSettings
+) -> tuple[list[AuditRow], list[LookRow]]:
+    """Findings in the files of a shard and on its written images, and the images' looks; all sorted.
+
+    `images`: rows of the shard's films that were written, their paths relative to `root`. Raises `UserError` for an
+    image that cannot be read.
+    """
+    items = read_shard(shard)
+    dataset = root.name
+    sources = sorted({path for item in items for path in _files(item)})
+    with ThreadPoolExecutor(2) as pool:  # files are waited for more than looked at
+        found = pool.map(lambda source: _in_header(data / source, settings.allowed), sources)
+        found = list(tqdm(found, f"headers {shard.stem}", len(sources), unit="file", mininterval=2.0))
+    files = [_Found(source, findings) for source, findings in zip(sources, found, strict=True)]
+    if FILE_NAME not in settings.allowed:
+        files += [
+            _Found(source, (Finding(FILE_NAME, "", "date"),)) for source in sorted(dated_paths(sources))
+        ]
+    rows = _by_element(dataset, files)
+    looks = []
+    for image in tqdm(images, f"margins {shard.stem}", unit="film", mininterval=2.0):
+        pixels = _read(root / image.path)
+        looks.append(LookRow(image_id=image.image_id, look=look_of(pixels)))
+        if MARGIN not in settings.allowed:
+            rows += _margin_rows(dataset, image, pixels)
+    return sorted(rows, key=audit_order), sorted(looks, key=lambda row: row.image_id)
+
+
+def audit_order(row: AuditRow) -> tuple[str, ...]:
+    """Key to sort audit rows by."""
+    return (row.dataset, row.element, row.kind, row.vr, row.image_id, row.place, row.first)
+
+
+def _files(item: Item) -> Iterator[str]:
+    yield item.film
+    yield from (companion.path for companion in item.companions)
+
+
+def _in_header(path: Path, allowed: Iterable[str]) -> tuple[Finding, ...]:
+    """Findings in a raw file's header; none in what cannot be read, which has its row in rejects.csv."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4096)
+        if start.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n")):
+            told = PICTURE_TEXT not in allowed and _picture_says_something(start)
+            return (Finding(PICTURE_TEXT, "", "text"),) if told else ()
+        if start[128:132] == b"DICM" or DICOM_LIKE.search(path.name):
+            return tuple(header_findings(read_header(path), allowed))
+    except (OSError, Unusable):
+        pass
+    return ()
+
+
+def _picture_says_something(start: bytes) -> bool:
+    """Whether a JPEG or PNG carries camera data (EXIF, XMP, IPTC) or comments, in which names and days may stand."""
+    if start.startswith(b"\x89PNG"):
+        return any(mark in start for mark in (b"tEXt", b"iTXt", b"zTXt", b"eXIf"))
+    position = 2
+    while position + 4 <= len(start) and start[position] == 0xFF and start[position + 1] not in (0xDA, 0xD9):
+        marker, length = start[position + 1], int.from_bytes(start[position + 2 : position + 4], "big")
+        if marker in (0xE1, 0xED, 0xFE):  # APP1: EXIF, XMP; APP13: IPTC; comment
+            return True
+        position += 2 + max(length, 2)
+    return False
+
+
+def _by_element(dataset: str, found: Iterable[_Found]) -> list[AuditRow]:
+    """One row an element: in how many files it holds something, and in which first."""
+    groups: dict[Finding, list[str]] = {}
+    for file in found:
+        for finding in set(file.findings):
+            groups.setdefault(finding, []).append(file.source)
+    return [
+        AuditRow(
+            dataset=dataset, element=finding.element, vr=finding.vr, kind=finding.kind, files=len(sources),
+            first=min(sources), image_id="", place="",
+        )
+        for finding, sources in groups.items()
+    ]  # fmt: skip
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    except (OSError, cv2.error) as error:
+        raise UserError(f"{path}: the film cannot be read: {error}; make the images again") from error
+    if pixels is None:
+        raise UserError(f"{path}: the film is no picture; make the images again")
+    return pixels
+
+
+def _margin_rows(dataset: str, image: Image, pixels: np.ndarray) -> Iterator[AuditRow]:
+    for text in margin_texts(pixels):
+        yield AuditRow(
+            dataset=dataset, element=MARGIN, vr="", kind=MARKER if text.is_marker else "margin_text", files=1,
+            first=image.source, image_id=image.image_id, place=" ".join(map(str, text.box)),
+        )  # fmt: skip
+
+
+# --- a dataset's audit ------------------------------------------------------------------------------------------------
+
+
+def joined(rows: Iterable[AuditRow]) -> list[AuditRow]:
+    """The audits of shards as one: elements counted together, texts in margins as they are; sorted."""
+    groups: dict[tuple[str, ...], list[AuditRow]] = {}
+    for row in rows:
+        groups.setdefault((row.dataset, row.element, row.vr, row.kind, row.image_id, row.place), []).append(
+            row
+        )
+    merged = [
+        group[0].model_copy(
+            update={"files": sum(row.files for row in group), "first": min(row.first for row in group)}
+        )
+        for group in groups.values()
+    ]
+    return sorted(merged, key=audit_order)
+
+
+def check_privacy(dataset: str, rows: Sequence[AuditRow], settings: DataReportSettings) -> None:
+    """Raise `UserError` where something identifies persons and the settings want the workflow to stop."""
+    found = [row for row in joined(rows) if row.kind in STOPPING]
+    if settings.privacy != "stop" or not found:
+        return
+    groups: dict[tuple[str, str], list[AuditRow]] = {}
+    for row in found:
+        groups.setdefault((row.kind, row.element), []).append(row)
+    said = [
+        f"{kind.replace('_', ' ')} in {element} of {sum(row.files for row in group)} files (first: {group[0].first})"
+        for (kind, element), group in sorted(
+            groups.items(), key=lambda item: (STOPPING.index(item[0][0]), item[0][1])
+        )
+    ]
+    more = f"; and {len(said) - 12} more elements" if len(said) > 12 else ""
+    raise UserError(
+        f"{dataset}: the delivery is not anonymised: {'; '.join(said[:12])}{more}. Ask for an anonymised delivery, "
+        "list what may stay under data_report.allowed, or set data_report.privacy: report"
+    )
