@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mammo.dicom.limits import read_bounded
+from mammo.dicom.read import read_header
 from mammo.dicom.unusable import Unusable
 from mammo.phantom.dicomfile import MAMMO_FOR_PRESENTATION, elements, encode, set_pixels
 
@@ -121,3 +122,18 @@ def test_elements_without_end_are_turned_down(write, many, monkeypatch):
     # pydicom makes an OSError of what happens between the items of a sequence.
     with pytest.raises((Unusable, OSError)):
         read_bounded(write(many))
+
+
+ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
+
+
+@pytest.mark.parametrize("value", [ITEM * 100_001, bytes(16_000_002)], ids=["items", "bytes"])
+@pytest.mark.parametrize(("tag", "vr"), [(0x00081140, b"SQ"), (0x00081140, b"UN"), (0x00091001, b"UN")])
+def test_a_sequence_larger_than_any_is_turned_down_before_it_is_taken_apart(write, tag, vr, value):
+    film = film_bytes()
+    meta_end = 144 + struct.unpack("<I", film[140:144])[0]
+    path = write(film[:meta_end] + element(tag, vr, len(value), value) + film[meta_end:])
+    with pytest.raises(Unusable, match="a sequence larger than any"):
+        read_header(path)
+    with pytest.raises(Unusable, match="a sequence larger than any"):
+        read_bounded(path)

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread
-from pydicom.dataset import FileDataset
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from mammo.dicom.unusable import Unusable
@@ -23,6 +25,10 @@ from mammo.dicom.unusable import Unusable
 MAX_INFLATED = 264_000_000
 # Most elements are read in two pieces. A segmentation of a thousand frames has some fifty thousand elements.
 MAX_PIECES = 200_000
+# A sequence of known length is kept as bytes and taken apart when it is looked at: an element of 8 bytes then takes
+# 300, an item of 8 bytes a thousand. Functional groups of a thousand frames have two million bytes.
+MAX_SEQUENCE, MAX_ITEMS = 16_000_000, 100_000
+_ITEM = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 _DEFLATED = DeflatedExplicitVRLittleEndian.encode()
 
 
@@ -67,7 +73,26 @@ def read_bounded(path: Path | str, **options: Any) -> FileDataset:
     bounds, and whatever `dcmread` raises.
     """
     with BoundedFile(path) as file:
-        return dcmread(inflated(file) or file, force=True, **options)
+        dataset = dcmread(inflated(file) or file, force=True, **options)
+    check_sequences(dataset)
+    return dataset
+
+
+def check_sequences(dataset: Dataset) -> None:
+    """Refuse sequences that nobody should take apart, before anybody looks at them. Raises `Unusable`."""
+    for tag in list(dataset.keys()):
+        element = dataset.get_item(tag)
+        if not isinstance(element, RawDataElement) or not element.value or not _may_be_sequence(element):
+            continue
+        if len(element.value) > MAX_SEQUENCE or sum(map(element.value.count, _ITEM)) > MAX_ITEMS:
+            raise Unusable("broken DICOM header (a sequence larger than any)")
+
+
+def _may_be_sequence(element: RawDataElement) -> bool:
+    if element.VR not in (None, "UN"):
+        return element.VR == "SQ"
+    tag = element.tag
+    return tag.is_private or (dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ")
 
 
 def inflated(file: BoundedFile) -> BoundedBytes | None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,10 +15,10 @@ from pydicom.datadict import keyword_for_tag
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from mammo.dicom.elements import frames, is_signed, size, text, tolerant
+from mammo.dicom.limits import BoundedFile, check_sequences, inflated
 from mammo.dicom.samples import Samples, frame_samples
 from mammo.dicom.unusable import Unusable
 
@@ -38,11 +36,8 @@ __all__ = [
 
 FOR_PROCESSING_CLASSES = ("1.2.840.10008.5.1.4.1.1.1.2.1", "1.2.840.10008.5.1.4.1.1.1.1.1")
 PIXEL_DATA = Tag("PixelData")
-DEFLATED = DeflatedExplicitVRLittleEndian.encode()
 # The largest detectors and film scanners stay below 50 million; a broken header can ask for 4 thousand million.
 MAX_PIXELS = 100_000_000
-# What a deflated file may become: the largest film and its header.
-MAX_INFLATED = 2 * MAX_PIXELS + 2**26
 
 
 def read_header(path: Path | str, tags: Sequence[str] | None = None) -> Dataset:
@@ -80,21 +75,9 @@ def _check_is_film(film: Dataset, frame: int | None) -> None:
 # --- the file -----------------------------------------------------------------------------------------------------
 
 
-class _Bounded(io.BufferedReader):
-    """A file that never takes memory for more bytes than it has, whatever length an element claims."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(io.FileIO(path))
-        self.size = os.fstat(self.fileno()).st_size
-
-    def read(self, length: int | None = -1) -> bytes:
-        left = max(self.size - self.tell(), 0)
-        return super().read(left if length is None or length < 0 else min(length, left))
-
-
 def _read(path: Path, with_pixels: bool, tags: Sequence[str] | None) -> Dataset:
     try:
-        with _Bounded(path) as file, tolerant():
+        with BoundedFile(path) as file, tolerant():
             if not file.size:
                 raise Unusable("the file is empty (0 bytes)")
             dataset = _dataset(file, with_pixels, tags)
@@ -110,11 +93,12 @@ def _read(path: Path, with_pixels: bool, tags: Sequence[str] | None) -> Dataset:
     return dataset
 
 
-def _dataset(file: _Bounded, with_pixels: bool, tags: Sequence[str] | None) -> Dataset:
+def _dataset(file: BoundedFile, with_pixels: bool, tags: Sequence[str] | None) -> Dataset:
     """The header, and where the pixels begin; elements whose bytes make no sense are left out."""
     wanted = None if tags is None else list(tags)
-    source: io.BufferedIOBase = _inflated(file) or file
+    source: io.BufferedIOBase = inflated(file) or file
     dataset = dcmread(source, force=True, stop_before_pixels=True, specific_tags=wanted)
+    check_sequences(dataset)
     for tag in list(dataset.keys()):
         try:
             _ = dataset[tag]
@@ -123,27 +107,6 @@ def _dataset(file: _Bounded, with_pixels: bool, tags: Sequence[str] | None) -> D
     if with_pixels:
         _add_pixels(dataset, source, Path(file.raw.name))
     return dataset
-
-
-def _inflated(file: _Bounded) -> io.BytesIO | None:
-    """A deflated file (PS3.5 A.5) as the explicit little endian one that was deflated; none for others.
-
-    Done here because a small file can inflate without bounds. Raises `Unusable`.
-    """
-    head = file.read(144)
-    file.seek(0)
-    if head[128:140] != b"DICM\2\0\0\0UL\4\0":
-        return None
-    meta = file.read(144 + struct.unpack("<I", head[140:144])[0])
-    if DEFLATED not in meta:
-        file.seek(0)
-        return None
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    data = inflate.decompress(file.read(), MAX_INFLATED)
-    if not inflate.eof:
-        raise Unusable("cut off, or larger than any film: the deflated data have no end")
-    plain = ExplicitVRLittleEndian.encode().ljust(len(DEFLATED), b"\0")
-    return io.BytesIO(meta.replace(DEFLATED, plain) + data)
 
 
 def _add_pixels(dataset: Dataset, source: io.BufferedIOBase, path: Path) -> None:
