@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
+from mammo.dicom.limits import read_bounded
 from mammo.dicom.read import read_header, tolerant
 from mammo.dicom.unusable import Unusable
 
@@ -22,7 +22,9 @@ def read_object(path: Path | str) -> Dataset:
     read_header(path)
     try:
         with tolerant():
-            return dcmread(path, force=True)
+            return read_bounded(path)
+    except Unusable:
+        raise
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror or type(error).__name__}") from error
     except Exception as error:
