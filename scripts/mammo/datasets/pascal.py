@@ -33,6 +33,9 @@ _WAY_OUT = "put VOC's Annotations, JPEGImages and ImageSets there"
 # A set that says of each film whether a class is on it (`aeroplane_train.txt`): no set of films.
 _PRESENCE = re.compile(r"^\S.*\s(-1|0|1)$")
 
+# The root of an XML file, or what is wrong with it.
+_Content = ElementTree.Element | Unusable
+
 
 @dataclass(frozen=True)
 class _Film:
@@ -42,54 +45,45 @@ class _Film:
     delivery: str
     name: str
     folders: tuple[str, ...]
-    content: ElementTree.Element | Unusable
+    content: _Content
 
 
 def index(root: Path, dataset: str, settings: DatasetSettings) -> tuple[list[Item], list[Reject]]:
     """The films of all sets. Raises `UserError`."""
     raw = RawFolder(root, dataset, _WAY_OUT)
-    xmls = raw.lists("*.xml")
-    names = {
-        path: [line for _, line in raw.lines(path)]
-        for path in raw.files
-        if path.match("ImageSets/Main/*.txt")
-    }
+    read = {path: _parsed(path) for path in raw.lists("*.xml")}
+    names = {path: raw.lines(path) for path in raw.files if path.match("ImageSets/Main/*.txt")}
     sets = [path for path, lines in names.items() if not _says_presence(lines)]
-    read = {path: _parsed(path) for path in xmls}
-    films = [_of_set(raw, path, name, read) for path in sets for name in names[path]]
-    films = films if sets else [_of_xml(raw, "", path, read) for path in xmls]
-    lists = [
-        *names,
-        *(path for path in xmls if not sets or raw.below(path) in {film.place for film in films}),
-    ]
+    films = [_of_set(raw, path, *line, read) for path in sets for line in names[path]]
+    films = films if sets else [_of_xml(raw, "", path, read) for path in read]
+    used = {film.place for film in films}
+    lists = [*names, *(path for path in read if raw.below(path) in used)]
     return index_listed(raw, ((film.place, film) for film in films), _film, _lesions, lists, settings)
 
 
-def _of_set(raw: RawFolder, path: Path, name: str, read: dict[Path, ElementTree.Element | Unusable]) -> _Film:
+def _says_presence(lines: list[tuple[str, str]]) -> bool:
+    return bool(lines) and all(_PRESENCE.match(line) for _, line in lines)
+
+
+def _of_set(raw: RawFolder, path: Path, place: str, name: str, read: dict[Path, _Content]) -> _Film:
     """A film that a set names."""
     top = path.parents[2]
     try:
         xml = raw.find(f"{name}.xml", (raw.below(top / "Annotations"),))
-    except (Unusable, FileNotFoundError):
+        return replace(_of_xml(raw, path.stem, xml, read), name=name)
+    except (Unusable, FileNotFoundError, KeyError):
         fault = Unusable("no XML of its name in Annotations")
-        return _Film(f"{raw.below(path)}#{name}", path.stem, name, (raw.below(top / "JPEGImages"),), fault)
-    return replace(_of_xml(raw, path.stem, xml, read), name=name)
+        return _Film(place, path.stem, name, (raw.below(top / "JPEGImages"),), fault)
 
 
-def _of_xml(
-    raw: RawFolder, delivery: str, xml: Path, read: dict[Path, ElementTree.Element | Unusable]
-) -> _Film:
+def _of_xml(raw: RawFolder, delivery: str, xml: Path, read: dict[Path, _Content]) -> _Film:
     """A film that has an XML."""
     beside = PurePosixPath(raw.below(xml)).parent
     folders = ((beside.parent / "JPEGImages").as_posix(), beside.as_posix())
     return _Film(raw.below(xml), delivery, xml.stem, folders, read[xml])
 
 
-def _says_presence(lines: list[str]) -> bool:
-    return bool(lines) and all(_PRESENCE.match(line) for line in lines)
-
-
-def _parsed(path: Path) -> ElementTree.Element | Unusable:
+def _parsed(path: Path) -> _Content:
     """The root of an XML file, or what is wrong with it."""
     try:
         return _root(path)
