@@ -80,12 +80,13 @@ def display_picture(path: Path | str, settings: DisplaySettings) -> DisplayImage
     return DisplayImage(shown, Facts(header.width, header.height, "", "", None))
 
 
-def _shown(pixels: NDArray[np.integer], settings: DisplaySettings) -> NDArray[np.uint8]:
+def _shown(pixels: NDArray[np.unsignedinteger], settings: DisplaySettings) -> NDArray[np.unsignedinteger]:
+    top = 65535 if settings.image_format == "png16" else 255
     if pixels.ndim == 3:
-        return grey_from_rgb(pixels[:, :, 2::-1], 8 * pixels.itemsize)
+        return grey_from_rgb(pixels[:, :, 2::-1], 8 * pixels.itemsize, top)
     if pixels.dtype == np.uint8 and settings.window == "voi":
-        return pixels
-    return display_pixels(Dataset(), pixels.astype(np.int32), settings)
+        return pixels if top == 255 else pixels.astype(np.uint16) * 257
+    return display_pixels(Dataset(), pixels, settings)
 
 
 def _whole_file(path: Path, header: PictureHeader) -> bytes:
@@ -99,7 +100,7 @@ def _whole_file(path: Path, header: PictureHeader) -> bytes:
     # Decoders fill what is missing with grey and say nothing.
     if header.kind == "JPEG" and data.find(b"\xff\xd9", header.begin) < 0:
         raise Unusable("cut off: the JPEG has no end")
-    if header.kind == "PNG" and b"IEND" not in data[-64:]:
+    if header.kind == "PNG" and b"IEND" not in data:
         raise Unusable("cut off: the PNG has no end")
     if header.kind == "PGM":
         expected = header.width * header.height * (2 if header.white > 255 else 1)
@@ -108,7 +109,7 @@ def _whole_file(path: Path, header: PictureHeader) -> bytes:
     return data
 
 
-def _decoded(data: bytes, header: PictureHeader) -> NDArray[np.integer]:
+def _decoded(data: bytes, header: PictureHeader) -> NDArray[np.unsignedinteger]:
     """(height, width) grey or (height, width, 3 or 4) BGR(A) uint8 or uint16, bright is high. Raises `Unusable`."""
     if header.kind == "PGM":
         pixels = _pgm_pixels(data, header)
@@ -126,7 +127,7 @@ def _decoded(data: bytes, header: PictureHeader) -> NDArray[np.integer]:
     return np.iinfo(pixels.dtype).max - pixels if header.inverted else pixels
 
 
-def _pgm_pixels(data: bytes, header: PictureHeader) -> NDArray[np.integer]:
+def _pgm_pixels(data: bytes, header: PictureHeader) -> NDArray[np.unsignedinteger]:
     count = header.width * header.height
     pixels = np.frombuffer(data, ">u2" if header.white > 255 else "u1", count, header.begin)
     pixels = pixels.reshape(header.height, header.width)
