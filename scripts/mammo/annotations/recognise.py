@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
 
+from mammo.annotations import gsps, mask, outline, overlay, plist, seg, sr
 from mammo.annotations.finding import Evidence, Finding
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings, Form
@@ -12,7 +12,15 @@ from mammo.settings import AnnotationSettings, Form
 Finder = Callable[[Evidence, AnnotationSettings], list[Finding]]
 # One function a form: the findings of a film in its native pixels, none where the form is not there. Raises `Unusable`
 # where the form is there and cannot be read.
-FINDERS: dict[Form, Finder] = {}
+FINDERS: dict[Form, Finder] = {
+    "seg": seg.find,
+    "gsps": gsps.find,
+    "sr": sr.find,
+    "mask": mask.find,
+    "plist": plist.find,
+    "overlay": overlay.find,
+    "outline": outline.find,
+}
 
 
 def recognise(evidence: Evidence, settings: AnnotationSettings) -> list[Finding]:
@@ -21,7 +29,7 @@ def recognise(evidence: Evidence, settings: AnnotationSettings) -> list[Finding]
     Raises `Unusable` where no form has a finding and at least one could not be read.
     """
     faults = []
-    for form in get_args(Form) if settings.forms == "auto" else settings.forms:
+    for form in FINDERS if settings.forms == "auto" else settings.forms:
         try:
             found = FINDERS[form](evidence, settings)
         except Unusable as error:

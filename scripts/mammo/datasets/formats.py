@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from mammo.datasets import cbis, coco, inbreast, ncc, pascal, retinanet
+from mammo.datasets import cbis, coco, hospital, inbreast, ncc, pascal, retinanet
 from mammo.datasets.base import Format
 
 FORMATS: dict[str, Format] = {
     "cbis-ddsm": cbis,
     "inbreast": inbreast,
     "ncc": ncc,
+    "hospital": hospital,
     "coco": coco,
     "pascal": pascal,
     "retinanet": retinanet,
