@@ -1,4 +1,4 @@
-"""What deliveries of hospitals share: folders of unpacked archives, and lesions in whatever form the readers left them."""
+"""What hospitals' deliveries share: folders of unpacked archives, lesions in whatever form the readers left them."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def _patient(film: DeliveredFilm, settings: DatasetSettings) -> str:
 
 @lru_cache(maxsize=65536)
 def _pseudonym(number: str) -> str:
-    """A name for a patient's number, slow to work out (scrypt), so that trying all numbers of a hospital takes years."""
+    """A name for a patient's number; scrypt, because trying all numbers of a hospital must take years."""
     raw = number.encode("utf-8", "surrogateescape")
     return hashlib.scrypt(raw, salt=b"mammo.patient", n=2**13, r=8, p=1, dklen=6).hex()
 

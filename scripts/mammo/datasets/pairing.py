@@ -7,7 +7,7 @@ segmentations, reports, masks, marked copies) to the film whose SOPInstanceUID t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from mammo.annotations.references import references, role_of
 from mammo.datasets.base import Companion, Item, mapped
 from mammo.dicom.read import read_header, tolerant
 from mammo.dicom.unusable import Unusable
-from mammo.tables.records import Reject
 
 PICTURES = (".jpg", ".jpeg", ".png")
 # What lies beside a film under its name, by suffix.
