@@ -82,9 +82,15 @@ def test_a_colour_that_no_reader_uses_is_no_outline():
     assert find_outlines(canvas(ring(100, 100, 40), colour=(255, 0, 0)), OutlineSettings()) == []
 
 
-def test_nested_outlines_are_the_outer_one():
+def test_an_outline_inside_another_is_a_lesion_of_its_own():
     boxes = find_outlines(canvas(ring(100, 100, 60), ring(110, 95, 20)), OutlineSettings())
-    assert len(boxes) == 1 and iou(boxes[0], (40, 40, 161, 161)) > 0.95
+    assert len(boxes) == 2
+    assert iou(boxes[0], (40, 40, 161, 161)) > 0.95 and iou(boxes[1], (90, 75, 131, 116)) > 0.9
+
+
+def test_a_line_drawn_twice_is_one_lesion():
+    boxes = find_outlines(canvas(ring(100, 100, 60), ring(102, 101, 55)), OutlineSettings())
+    assert len(boxes) == 1 and iou(boxes[0], (42, 42, 160, 160)) > 0.9
 
 
 def test_two_outlines_that_touch_are_two_lesions():
@@ -97,7 +103,7 @@ def test_gaps_of_a_line_are_closed_up_to_their_setting():
     broken = canvas(ring(100, 100, 50, 4, 176), ring(100, 100, 50, 184, 356))
     closed = find_outlines(broken, OutlineSettings(close_gap=9))
     assert len(closed) == 1 and iou(closed[0], (50, 50, 151, 151)) > 0.9
-    assert len(find_outlines(broken, OutlineSettings(close_gap=0))) == 2
+    assert find_outlines(broken, OutlineSettings(close_gap=0)) == []
 
 
 def test_marks_too_small_for_a_lesion_are_dropped():

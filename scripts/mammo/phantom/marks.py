@@ -25,12 +25,15 @@ COLOURS = {
 }  # fmt: skip
 SHAPES = ("ellipse", "lobed", "spiculated", "rectangle", "freehand")
 ARRANGEMENTS = (
-    "single", "gaps", "touching", "overlapping", "nested", "twice", "edge", "text", "arrow", "leader",
+    "single", "gaps", "touching", "overlapping", "nested", "twice", "edge", "text", "arrow", "leader", "lone letter",
 )  # fmt: skip
 # What stands on films without a lesion.
-CLEAN = ("nothing", "text", "arrow", "ruler", "stamp")
-WORDS = ("M1", "A", "B4", "LO", "CALC", "mass 3", "0.8 cm", "R10", "D", "8", "#2", "Dr. O", "P06")
-LEAST_SIDE, MOST_SHARE = 20, 0.4
+CLEAN = ("nothing", "text", "arrow", "ruler", "stamp", "lone letter")
+WORDS = ("M1", "B4", "LO", "CALC", "mass 3", "0.8 cm", "R10", "#2", "Dr. O", "P06", "X")
+# Each a closed line by itself: standing alone it looks like an outline, but for what it says.
+LETTERS = ("O", "D", "A", "8")
+# Sides of lesions: pixels, share of the picture's shorter side; of spiculated ones: in widths of the pen.
+LEAST_SIDE, MOST_SHARE, SPIKES_FROM = 20, 0.4, 18
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ def mark(grey: np.ndarray, arrangement: str, pen: MarkPen, rng: np.random.Genera
     for outline in outlines:
         canvas.outline(outline, gaps=arrangement == "gaps", twice=arrangement == "twice")
     if arrangement == "text":
-        canvas.write_beside(outlines)
+        canvas.write_beside(outlines, WORDS)
+    elif arrangement == "lone letter":
+        canvas.write_beside(outlines, LETTERS)
     elif arrangement == "arrow":
         canvas.point_at(outlines, touching=False)
     elif arrangement == "leader":
@@ -70,10 +75,12 @@ def distract(grey: np.ndarray, what: str, pen: MarkPen, rng: np.random.Generator
     """Draw onto a grey picture what is no lesion: one of `CLEAN`."""
     canvas = _Canvas(np.repeat(grey[:, :, None], 3, axis=2), pen, rng)
     height, width = grey.shape
-    where = _shape(rng, (width, height), LEAST_SIDE, 0.2 * min(height, width))
+    where = _shape(rng, (width, height), LEAST_SIDE, 0.2 * min(height, width), pen.line)
     if what == "text":
-        canvas.write_beside([where])
+        canvas.write_beside([where], WORDS)
         canvas.write(str(rng.choice(WORDS)), (int(0.1 * width), int(0.9 * height)))
+    elif what == "lone letter":
+        canvas.write_beside([where], LETTERS)
     elif what == "arrow":
         canvas.point_at([where], touching=False)
     elif what == "ruler":
@@ -114,7 +121,9 @@ def clean_film(stored: np.ndarray, bits: int, window: tuple[float, float] | None
     return encode(dataset, SECONDARY_CAPTURE, "marks", "clean", key)
 
 
-def marked_capture(picture: np.ndarray, key: str, photometric: str = "RGB") -> bytes:
+def marked_capture(
+    picture: np.ndarray, key: str, photometric: str = "RGB", jpeg: tuple[int, bool] | None = None
+) -> bytes:
     """A marked copy as Secondary Capture whose SourceImageSequence names the clean film of the same `key`.
 
     `picture` uint8, (height, width, 3) RGB or (height, width) grey. `photometric` RGB, YBR_FULL, PALETTE COLOR or
@@ -167,14 +176,17 @@ def _box(outline: Points, size: tuple[int, int]) -> Box:
 
 
 def _shape(
-    rng: np.random.Generator, size: tuple[int, int], least: float, most: float, kind: str = ""
+    rng: np.random.Generator, size: tuple[int, int], least: float, most: float, line: int, kind: str = ""
 ) -> Points:
     """A closed outline of a side between `least` and `most` (log-uniform), somewhere well inside the picture."""
-    kind = kind or str(rng.choice(SHAPES))
     side = float(np.exp(rng.uniform(np.log(least), np.log(max(most, least + 1)))))
     aspect = float(np.exp(rng.uniform(-0.45, 0.45)))
     across, down = max(least, side * min(1, aspect)), max(least, side * min(1, 1 / aspect))
-    points = _unit_outline(rng, kind)
+    # Nine spikes cannot be seen where they are no longer than the pen is wide.
+    kinds = (
+        SHAPES if min(across, down) >= SPIKES_FROM * line else [one for one in SHAPES if one != "spiculated"]
+    )
+    points = _unit_outline(rng, kind or str(rng.choice(kinds)))
     points = (points - points.min(axis=0)) / np.ptp(points, axis=0) * (across - 1, down - 1)
     room = 12
     corner = [rng.uniform(room, size[0] - across - room), rng.uniform(room, size[1] - down - room)]
@@ -206,15 +218,15 @@ def _arranged(
     if arrangement == "gaps":
         least *= 2
     if arrangement == "nested":
-        outer = _shape(rng, size, max(3.2 * least, 90), most)
+        outer = _shape(rng, size, max(3.2 * least, 90), most, pen.line)
         return [outer, _inner(rng, outer, least, pen)]
-    first = _shape(rng, size, least, most)
+    first = _shape(rng, size, least, most, pen.line)
     if arrangement == "edge":
-        return [_at_edge(rng, _shape(rng, size, 2 * least, most), size)]
+        return [_at_edge(rng, _shape(rng, size, 2 * least, most, pen.line), size)]
     if arrangement in ("touching", "overlapping"):
-        first = _shape(rng, size, 1.5 * least, most / 2)
+        first = _shape(rng, size, 1.5 * least, most / 2, pen.line)
         return [first, _beside(rng, first, least * 1.5, pen, arrangement == "overlapping", size)]
-    second = _shape(rng, size, least, most / 2)
+    second = _shape(rng, size, least, most / 2, pen.line)
     apart = 40 + 2 * pen.line
     boxes = (_box(first, size), _box(second, size))
     across = max(boxes[0][0] - boxes[1][2], boxes[1][0] - boxes[0][2])
@@ -260,9 +272,7 @@ def _beside(
     """A second outline whose line touches the first's, or which lies over it by a tenth to a quarter of its side."""
     # Of comparable size: at least half of the first.
     side = float(np.ptp(first, axis=0).max())
-    second = _shape(
-        rng, size, max(least, 0.5 * side), max(least, side), "ellipse" if rng.random() < 0.5 else ""
-    )
+    second = _shape(rng, size, max(least, 0.5 * side), max(least, side), pen.line)
     middle, second = first.mean(axis=0), second - second.mean(axis=0)
     towards = np.array(size) / 2 - middle
     direction = np.arctan2(towards[1], towards[0]) + rng.uniform(-1.2, 1.2)
@@ -293,9 +303,32 @@ class _Canvas:
         self.colour = COLOURS[pen.colour]
         self.style = cv2.LINE_AA if pen.smooth else cv2.LINE_8
 
-    def _line(self, points: Points, closed: bool) -> None:
-        fixed = np.round(points * 16).astype(np.int32)[None]
-        cv2.polylines(self.picture, fixed, closed, self.colour, self.pen.line, self.style, 4)
+    def _line(self, points: Points, closed: bool, width: float = 0) -> None:
+        """Draw a line of exactly the pen's width with round ends; the library's own lines come out up to 2 px wider."""
+        width = width or self.pen.line
+        ring = np.concatenate([points, points[:1]]) if closed else points
+        along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(ring, axis=0).T))])
+        at = np.linspace(0, along[-1], max(2, int(along[-1] * 4)))
+        dots = np.stack([np.interp(at, along, ring[:, axis]) for axis in (0, 1)], 1)
+        reach = int(np.ceil(width / 2)) + 1
+        height, across = self.picture.shape[:2]
+        left, top = (np.floor(dots.min(axis=0)).astype(int) - reach).tolist()
+        right, bottom = (np.ceil(dots.max(axis=0)).astype(int) + reach + 1).tolist()
+        distance = np.full((bottom - top, right - left), 99.0, np.float32)
+        cells = np.round(dots).astype(int)
+        for dy in range(-reach, reach + 1):
+            for dx in range(-reach, reach + 1):
+                apart = np.hypot(cells[:, 0] + dx - dots[:, 0], cells[:, 1] + dy - dots[:, 1])
+                place = (cells[:, 1] + dy - top, cells[:, 0] + dx - left)
+                np.minimum.at(distance, place, apart.astype(np.float32))
+        cover = np.clip(width / 2 + 0.5 - distance, 0, 1)
+        cover = cover if self.pen.smooth else (cover >= 0.5).astype(np.float32)
+        y1, y2, x1, x2 = max(0, top), min(height, bottom), max(0, left), min(across, right)
+        if y1 >= y2 or x1 >= x2:
+            return
+        share = cover[y1 - top : y2 - top, x1 - left : x2 - left, None]
+        part = self.picture[y1:y2, x1:x2]
+        part[:] = np.round(part * (1 - share) + np.array(self.colour) * share).astype(np.uint8)
 
     def outline(self, outline: Points, gaps: bool, twice: bool) -> None:
         if gaps:
@@ -341,11 +374,11 @@ class _Canvas:
         font, scale, thick = self._font()
         cv2.putText(self.picture, text, corner, font, scale, self.colour, thick, self.style)
 
-    def write_beside(self, outlines: list[Points]) -> None:
+    def write_beside(self, outlines: list[Points], words: tuple[str, ...]) -> None:
         """A word to the right of each outline, left of it, or above, 3 to 25 pixels off its line."""
         height, width = self.picture.shape[:2]
         for outline in outlines:
-            text = str(self.rng.choice(WORDS))
+            text = str(self.rng.choice(words))
             font, scale, thick = self._font()
             (across, down), base = cv2.getTextSize(text, font, scale, thick)
             x1, y1, x2, y2 = _box(outline, (width, height))
@@ -373,23 +406,40 @@ class _Canvas:
             length = self.rng.uniform(30, 120)
             tip = target + outward * (0 if touching else self.pen.line + self.rng.uniform(4, 15))
             tail = np.clip(tip + outward * length, 3, (width - 4, height - 4))
-            ends = [tuple(int(value) for value in np.round(point)) for point in (tail, tip)]
             if touching:
-                cv2.line(self.picture, *ends, self.colour, max(1, self.pen.line // 2), self.style)
-                if 60 < tail[0] < width - 120 and 40 < tail[1] < height - 40:
-                    self.write(str(self.rng.choice(WORDS)), (ends[0][0] + 6, ends[0][1]))
+                self._line(np.stack([tail, tip]), closed=False, width=max(1, self.pen.line // 2))
+                self._label(tail, tip)
             else:
-                cv2.arrowedLine(self.picture, *ends, self.colour, self.pen.line, self.style, 0, 0.25)
+                self._arrow(tail, tip)
+
+    def _label(self, tail: Points, tip: Points) -> None:
+        """A word at the end of a leader line, on the side to which the line does not run."""
+        font, scale, thick = self._font()
+        text = str(self.rng.choice(WORDS))
+        (across, down), _ = cv2.getTextSize(text, font, scale, thick)
+        off = 5 + thick
+        x = int(tail[0] + off) if tip[0] <= tail[0] else int(tail[0] - off - across)
+        y = int(tail[1] + down / 2)
+        if 2 < x < self.picture.shape[1] - across - 2 and down + 2 < y < self.picture.shape[0] - down:
+            cv2.putText(self.picture, text, (x, y), font, scale, self.colour, thick, self.style)
+
+    def _arrow(self, tail: Points, tip: Points) -> None:
+        """A shaft with an open head of two strokes."""
+        self._line(np.stack([tail, tip]), closed=False)
+        back = (tail - tip) * 0.25
+        for turn in (-0.6, 0.6):
+            rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+            self._line(np.stack([tip, tip + rotation @ back]), closed=False)
 
     def ruler(self) -> None:
         """A scale along the film's side, as workstations export it."""
         height, width = self.picture.shape[:2]
         x, step = width - 30, max(12, height // 40)
         top, bottom = height // 4, 3 * height // 4
-        cv2.line(self.picture, (x, top), (x, bottom), self.colour, self.pen.line, self.style)
+        self._line(np.array([(x, top), (x, bottom)], float), closed=False)
         for number, y in enumerate(range(top, bottom, step)):
             reach = 16 if number % 5 == 0 else 8
-            cv2.line(self.picture, (x - reach, y), (x, y), self.colour, self.pen.line, self.style)
+            self._line(np.array([(x - reach, y), (x, y)], float), closed=False)
 
     def stamp(self) -> None:
         """A word in a frame, in the air."""
@@ -401,4 +451,5 @@ class _Canvas:
         cv2.putText(self.picture, text, (x, y), font, scale, self.colour, thick, self.style)
         room = max(6, down // 2)
         corners = (x - room, y - down - room), (x + across + room, y + base + room)
-        cv2.rectangle(self.picture, *corners, self.colour, min(self.pen.line, 3), self.style)
+        (x1, y1), (x2, y2) = corners
+        self._line(np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)], float), True, min(self.pen.line, 3))

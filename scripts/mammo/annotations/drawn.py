@@ -1,0 +1,578 @@
+"""Lesions in a drawing: which of its lines go round something, and where.
+
+A lesion is a region that a line encloses, wholly or but for gaps: text, arrows and rulers enclose nothing of size. The
+picture's edge encloses as a line does. What is measured is the region, from within, so that whatever is drawn
+near the line or joined to it from outside does not move the box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mammo.annotations.frames import Box
+
+# 0 or 1, (height, width).
+Mask = NDArray[np.uint8]
+Window = tuple[int, int, int, int]
+
+# A box of which both sides are nearly the picture's is a frame round it.
+FRAME_SHARE = 0.95
+# Of a region that is cut off by the picture's edge at most this share of its rim lies there; a corner has .59.
+EDGE_SHARE = 0.65
+# As far into a corner as a region is followed, in pixels.
+MOST_STEPS = 60
+# Of a region's rim at most this share may be gaps.
+GAP_SHARE = 0.35
+# A region that overlaps one already found by more than this share is the same, with its gaps closed.
+SAME_SHARE = 0.3
+# Narrower than this share of its length, a region lies between two strokes of one line, or is the lens of two outlines.
+SLIVER_SHARE = 0.12
+# Two strokes that meet in a corner look up to so much thicker than one; what is thicker has something joined to it.
+CORNER = 1.5
+# What is narrower than this share of the line round it was not meant to be seen.
+STROKE_SHARE = 0.8
+# Boxes that overlap by more belong to a line drawn twice.
+TWICE_IOU = 0.5
+# Where two outlines cross, what they share looks outside but at its two ends.
+OUTSIDE_SHARE, CONVEX = 0.25, 0.85
+# Of what lies across a region's line at least this share is a neighbour that counts.
+BESIDE_SHARE = 0.08
+# Pockets beside an outline: much smaller than it, or hollow.
+POCKET_SHARE, CLOSED_POCKET_SHARE, HOLLOW = 0.01, 0.1, 0.55
+# Letters stand in a row: alike in height and place, less than a letter's height apart.
+LETTER_PIXELS, LETTER_SHARE = 44, 0.03
+# A painted shape: thicker than any pen, rounder than an arrowhead, less square than a plate, and all in one piece.
+PAINTED, ROUND, SQUARE, WHOLE = 24, 0.62, 0.95, 0.9
+# A line that goes round all but this many degrees of its middle is an outline, if it is larger than letters.
+OPEN_DEGREES = 50
+
+
+@dataclass(frozen=True)
+class _Face:
+    """A region enclosed by lines, in the pixels of its part of the picture.
+
+    `region` has the part's shape; `inner` is its half-open box; `line` the width of the line round it; `thickness`
+    the diameter of the largest disc inside; `gap` the gap that was closed for it; `box` runs round the middle of the
+    line; so does `tight`, but where the line looks thick it is taken for two.
+    """
+
+    region: Mask = field(repr=False)
+    inner: Window
+    area: int
+    gap: int
+    line: float
+    thickness: float
+    solidity: float
+    box: Box
+    tight: Box
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of the picture that holds one drawing: its lines, firm and traced, and which sides are the picture's."""
+
+    window: Window
+    lines: Mask = field(repr=False)
+    trace: Mask = field(repr=False)
+    edges: tuple[bool, bool, bool, bool]
+
+
+def drawn_lesions(lines: Mask, trace: Mask, close_gap: int, min_side: int) -> list[Box]:
+    """Boxes of what the lines enclose, half-open in the masks' pixels, around the middle of the line.
+
+    `lines` are the pixels of the lines, `trace` the same with paler ones along which a line goes on. Gaps up to
+    `close_gap` pixels are closed; boxes with a side below `min_side` are dropped. Of nested outlines each is a lesion,
+    unless the boxes nearly agree (a line drawn twice). Sorted from top to bottom, then from left to right.
+    """
+    trace = np.maximum(lines, trace)
+    glyphs = _components(lines)
+    found: list[Box] = []
+    for part in _parts(lines, trace, _components(trace), close_gap + 3):
+        boxes = _without_letters(_enclosed(part, close_gap, min_side, lines.shape), part, glyphs, lines)
+        left, top = part.window[:2]
+        found += [(x1 + left, y1 + top, x2 + left, y2 + top) for x1, y1, x2, y2 in boxes]
+    return sorted(found, key=lambda box: (box[1], box[0], box[3], box[2]))
+
+
+# --- parts --------------------------------------------------------------------------------------------------------
+
+
+def _components(mask: Mask) -> NDArray[np.int32]:
+    """Half-open boxes (n, 4) of a mask's connected parts, 8-neighbourhood."""
+    _, _, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    boxes = statistics[1:, :4].copy()
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
+
+
+def _parts(lines: Mask, trace: Mask, boxes: NDArray[np.int32], room: int) -> Iterator[_Part]:
+    """The picture cut into parts with all lines that come within `room` of one another, `room` around them."""
+    height, width = lines.shape
+    count = -1
+    while len(boxes) != count:
+        count = len(boxes)
+        ground = np.zeros((height, width), np.uint8)
+        for x1, y1, x2, y2 in boxes:
+            ground[max(0, y1 - room) : y2 + room, max(0, x1 - room) : x2 + room] = 1
+        boxes = _components(ground)
+        room = 0
+    for x1, y1, x2, y2 in boxes.tolist():
+        cut = np.s_[y1:y2, x1:x2]
+        edges = (x1 == 0, y1 == 0, x2 == width, y2 == height)
+        yield _Part((x1, y1, x2, y2), lines[cut], trace[cut], edges)
+
+
+def _enclosed(part: _Part, close_gap: int, min_side: int, shape: tuple[int, ...]) -> list[Box]:
+    """Boxes of a part's lesions in the part's pixels."""
+    faces = [
+        face
+        for face in _faces(part, close_gap, shape)
+        if min(face.box[2] - face.box[0], face.box[3] - face.box[1]) >= min(min_side, 4 + min_side / 4)
+    ]
+    boxes = _sorted_out(faces, part)
+    boxes = [box for box in boxes if min(box[2] - box[0], box[3] - box[1]) >= min_side]
+    boxes += _painted(part, boxes, min_side)
+    if not boxes:
+        boxes = _nearly_closed(part, max(2 * min_side, _letter_height(shape)))
+    return boxes
+
+
+# --- regions ------------------------------------------------------------------------------------------------------
+
+
+def _faces(part: _Part, close_gap: int, shape: tuple[int, ...]) -> list[_Face]:
+    """What the lines enclose as they are, then what they enclose once wider and wider gaps are closed."""
+    found: list[_Face] = []
+    taken = np.zeros(part.lines.shape, np.uint8)
+    gaps = sorted({0, *(round(close_gap * share) for share in (1 / 3, 2 / 3, 1))})
+    for gap, wall in [(0, part.lines), *((gap, part.trace) for gap in gaps)]:
+        for region, area in _regions(wall, gap, part.edges, shape):
+            if int((taken & region).sum()) > SAME_SHARE * area:
+                continue
+            if gap and _open_share(region, part) > GAP_SHARE:
+                continue
+            taken |= region
+            found.append(_measured(region, gap, part))
+    return found
+
+
+def _regions(
+    wall: Mask, gap: int, edges: tuple[bool, bool, bool, bool], shape: tuple[int, ...]
+) -> Iterator[tuple[Mask, int]]:
+    """Regions that a wall encloses, of the wall's shape, with their areas; gaps up to `gap` pixels do not let out.
+
+    A disc that is too large for the gap stays inside. What it cannot reach, corners and the gap itself, goes to the
+    region that comes there first.
+    """
+    # One pixel more: a line's ends are paler than the line.
+    disc = _disc(gap + 3 | 1)
+    thick = cv2.dilate(wall, disc) if gap else wall
+    holes = list(_holes(thick, edges, shape))
+    everywhere = np.zeros(wall.shape, np.uint8)
+    for region, (x1, y1, x2, y2) in holes:
+        everywhere[y1:y2, x1:x2] |= region
+    outside = cv2.dilate(1 - thick - everywhere, disc) & (1 - wall)
+    for region, (x1, y1, x2, y2) in holes:
+        whole = np.zeros(wall.shape, np.uint8)
+        whole[y1:y2, x1:x2] = region
+        if gap:
+            whole = cv2.dilate(whole, disc) & (1 - wall) & (1 - outside)
+            whole = _filled_up(whole, outside, wall)
+        yield whole, int(whole.sum())
+
+
+def _filled_up(region: Mask, outside: Mask, wall: Mask) -> Mask:
+    """A region and the outside grown against each other until nothing between them is left; the region."""
+    step = np.ones((3, 3), np.uint8)
+    free = 1 - (region | outside | wall)
+    for _ in range(MOST_STEPS):
+        if not free.any():
+            break
+        outside = outside | (cv2.dilate(outside, step) & free)
+        grown = cv2.dilate(region, step) & free & (1 - outside)
+        region = region | grown
+        free = free & (1 - outside) & (1 - region)
+        if not grown.any():
+            break
+    return region
+
+
+def _holes(
+    wall: Mask, edges: tuple[bool, bool, bool, bool], shape: tuple[int, ...]
+) -> Iterator[tuple[Mask, Window]]:
+    """Connected regions beside the wall that do not reach the outside: mask within its box, and the box."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - wall, connectivity=4)
+    rims = (labels[:, 0], labels[0], labels[:, -1], labels[-1])
+    outside = {0} | {
+        int(label) for rim, edge in zip(rims, edges, strict=True) if not edge for label in np.unique(rim)
+    }
+    for label in range(1, len(statistics)):
+        x, y, across, down, area = (int(value) for value in statistics[label])
+        if label in outside or min(across, down) < 3 or area < 9:
+            continue
+        if across > FRAME_SHARE * shape[1] and down > FRAME_SHARE * shape[0]:
+            continue
+        region = (labels[y : y + down, x : x + across] == label).astype(np.uint8)
+        if _at_edges(region, (x, y, x + across, y + down), edges, wall.shape) <= EDGE_SHARE:
+            yield region, (x, y, x + across, y + down)
+
+
+def _at_edges(
+    region: Mask, box: Window, edges: tuple[bool, bool, bool, bool], shape: tuple[int, ...]
+) -> float:
+    """The share of a region's rim that lies at the picture's edge."""
+    x1, y1, x2, y2 = box
+    touching = (x1 == 0, y1 == 0, x2 == shape[1], y2 == shape[0])
+    rims = (region[:, 0], region[0], region[:, -1], region[-1])
+    cut_off = sum(
+        int(rim.sum()) for rim, edge, near in zip(rims, edges, touching, strict=True) if edge and near
+    )
+    return cut_off / max(1.0, _rim_length(region))
+
+
+def _rim_length(region: Mask) -> float:
+    """Length of a region's edge by its crossings with lines in four directions (Cauchy-Crofton), within 5 %."""
+    framed = cv2.copyMakeBorder(region, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    straight = np.count_nonzero(framed[1:] != framed[:-1]) + np.count_nonzero(framed[:, 1:] != framed[:, :-1])
+    slanting = np.count_nonzero(framed[1:, 1:] != framed[:-1, :-1])
+    slanting += np.count_nonzero(framed[1:, :-1] != framed[:-1, 1:])
+    return np.pi / 8 * (straight + slanting / np.sqrt(2))
+
+
+def _open_share(region: Mask, part: _Part) -> float:
+    """The share of a region's rim at which there is no line."""
+    rim = cv2.dilate(region, np.ones((3, 3), np.uint8)) - region
+    near = cv2.dilate(part.trace, np.ones((3, 3), np.uint8))
+    return 1 - int((rim & near).sum()) / max(1, int(rim.sum()))
+
+
+def _measured(region: Mask, gap: int, part: _Part) -> _Face:
+    """A region with the width of its line and its box around the line's middle."""
+    width, band = _line_round(region, part)
+    x, y, across, down = cv2.boundingRect(region)
+    inner = (x, y, x + across, y + down)
+    cut = region[y : y + down, x : x + across]
+    distance = cv2.distanceTransform(
+        cv2.copyMakeBorder(cut, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), cv2.DIST_L2, 5
+    )
+    return _Face(
+        region=region,
+        inner=inner,
+        area=int(cut.sum()),
+        gap=gap,
+        line=width,
+        thickness=2 * float(distance.max()) - 1,
+        solidity=_solidity(cut),
+        box=_around(inner, width, band, part, CORNER * width + 2.5),
+        tight=_around(inner, width, band, part, width + 1.5),
+    )
+
+
+def _line_round(region: Mask, part: _Part) -> tuple[float, Mask]:
+    """Width of the line round a region, and the region with that line."""
+    distance = cv2.distanceTransform(part.lines, cv2.DIST_L2, 5)
+    rim = (cv2.dilate(region, np.ones((3, 3), np.uint8)) - region).astype(bool)
+    halves = cv2.dilate(distance, np.ones((13, 13), np.uint8))[rim]
+    halves = halves[halves > 0]
+    half = float(np.median(halves)) if len(halves) else 1.0
+    reach = int(np.ceil(2 * half)) + 2
+    band = cv2.dilate(region, _disc(2 * reach + 1)) & part.lines
+    width = line_width(band)
+    # Strokes that are joined to the line from outside are no wider than it and go in an opening; a pointed corner,
+    # where two strokes of the line run together, stays.
+    whole = cv2.morphologyEx(region | band, cv2.MORPH_OPEN, _disc(int(np.ceil(1.3 * width)) | 1))
+    return width, whole
+
+
+def _disc(diameter: int) -> Mask:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
+
+
+def line_width(lines: Mask) -> float:
+    """Mean width in pixels of the lines of a mask, at least 1.
+
+    Area over half the length of the edge.
+    """
+    length = _rim_length(lines)
+    return max(1.0, 2 * int(lines.sum()) / length) if length else 1.0
+
+
+def _around(inner: Window, width: float, whole: Mask, part: _Part, thickest: float) -> Box:
+    """The box around the middle of the line: half way between the region's box and the box with its line.
+
+    The pixel in the middle of the line is the lesion's last one, as it is for a line of one pixel. At the picture's
+    edge, where part of the line may be cut off, where little of it was found and where it is thicker than `thickest`,
+    as something else is joined to it there, its width alone decides.
+    """
+    left, top, across, down = cv2.boundingRect(whole)
+    outer = (left, top, left + across, top + down)
+    limits = (0, 0, whole.shape[1], whole.shape[0])
+    sides = []
+    for place, (at, edge) in enumerate(zip(inner, part.edges, strict=True)):
+        sign = -1 if place < 2 else 1
+        stroke = (outer[place] - at) * sign
+        if width + 1.5 < stroke <= thickest:
+            # A corner filled by the line itself: only its outer side tells where it is.
+            side = outer[place] - sign * (width - 1) / 2
+        else:
+            cut_off = edge and outer[place] == limits[place]
+            usual = not cut_off and width - 1.5 <= stroke <= width + 1.5
+            side = at + sign * ((stroke if usual else width) + 1) / 2
+        side = float(at) if edge and at == limits[place] else side
+        inside = max(side, 0.0) if place < 2 else min(side, float(limits[place]))
+        sides.append(inside if edge else side)
+    return (sides[0], sides[1], sides[2], sides[3])
+
+
+def _solidity(region: Mask) -> float:
+    """Area of a region with its holes filled over that of its convex hull."""
+    framed = cv2.copyMakeBorder(region, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    contours, _ = cv2.findContours(framed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contour = max(contours, key=cv2.contourArea)
+    hull = cv2.contourArea(cv2.convexHull(contour))
+    return cv2.contourArea(contour) / hull if hull else 0.0
+
+
+# --- which regions are lesions ------------------------------------------------------------------------------------
+
+
+def _sorted_out(faces: list[_Face], part: _Part) -> list[Box]:
+    """Boxes of the regions that are lesions: crossing outlines put together again, double lines made one."""
+    neighbours = [_neighbours(index, faces, part) for index in range(len(faces))]
+    lesions = {index for index, face in enumerate(faces) if not _is_sliver(face)}
+    for index in sorted(lesions):
+        beside = [faces[other].area for other in neighbours[index][0]]
+        if beside and _is_pocket(faces[index], max(beside)):
+            lesions.discard(index)
+    shared = {
+        index
+        for index, (beside, outside) in enumerate(neighbours)
+        if len(_among(beside, lesions)) >= 2 and outside < OUTSIDE_SHARE
+    }
+    boxes = {
+        index: faces[index].tight if _among(neighbours[index][0], lesions | shared) else faces[index].box
+        for index in sorted(lesions - shared)
+    }
+    for index, face in enumerate(faces):
+        beside = [
+            other for other in _among(neighbours[index][0], lesions) if other in boxes and other != index
+        ]
+        if index in shared and (len(beside) == 2 or face.solidity >= CONVEX):
+            for other in beside:
+                boxes[other] = _union(boxes[other], face.tight)
+        elif index not in lesions and len(beside) == 1 and _area(face.box) > _area(faces[beside[0]].box):
+            # Two strokes of one line round the same: half way between them.
+            boxes[beside[0]] = _mean(boxes[beside[0]], _union(boxes[beside[0]], face.box))
+    return _once([boxes[index] for index in sorted(boxes)])
+
+
+def _among(shares: dict[int, float], lesions: set[int]) -> list[int]:
+    return [other for other, share in shares.items() if share > BESIDE_SHARE and other in lesions]
+
+
+def _neighbours(index: int, faces: list[_Face], part: _Part) -> tuple[dict[int, float], float]:
+    """Which regions lie across a region's line, each with its share of what lies there, and the outside's share."""
+    face = faces[index]
+    reach = int(np.ceil(face.line)) + face.gap + 3
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    ring = (cv2.dilate(face.region, disc) - face.region).astype(bool) & (part.trace == 0)
+    total = max(1, int(ring.sum()))
+    shares = {
+        other: int((ring & (one.region > 0)).sum()) / total
+        for other, one in enumerate(faces)
+        if other != index
+    }
+    return {other: share for other, share in shares.items() if share > 0}, 1 - sum(shares.values())
+
+
+def _is_sliver(face: _Face) -> bool:
+    length = max(face.inner[2] - face.inner[0], face.inner[3] - face.inner[1])
+    return face.thickness < max(3.0, STROKE_SHARE * face.line, SLIVER_SHARE * length)
+
+
+def _is_pocket(face: _Face, bigger: int) -> bool:
+    """Whether a region beside a larger one is but a corner between its line and something else."""
+    share = CLOSED_POCKET_SHARE if face.gap else POCKET_SHARE
+    return face.area < share * bigger or (face.area < bigger and face.solidity < HOLLOW)
+
+
+def _once(boxes: list[Box]) -> list[Box]:
+    """The larger one of boxes that nearly agree."""
+    kept: list[Box] = []
+    for box in sorted(boxes, key=_area, reverse=True):
+        if all(_overlap(box, other) < TWICE_IOU for other in kept):
+            kept.append(box)
+    return kept
+
+
+def _painted(part: _Part, taken: list[Box], min_side: int) -> list[Box]:
+    """Boxes of shapes that are painted over instead of outlined."""
+    boxes = []
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(part.lines, connectivity=8)
+    least = max(min_side, PAINTED)
+    for label in range(1, len(statistics)):
+        x, y, across, down, area = (int(value) for value in statistics[label])
+        if min(across, down) < least or area < ROUND * across * down:
+            continue
+        shape = (labels[y : y + down, x : x + across] == label).astype(np.uint8)
+        blob = cv2.morphologyEx(
+            cv2.copyMakeBorder(shape, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0),
+            cv2.MORPH_OPEN,
+            _disc(least - 2 | 1),
+        )
+        contours, _ = cv2.findContours(blob, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        box = (float(x), float(y), float(x + across), float(y + down))
+        if len(contours) != 1 or any(_overlap(box, other) > 0.1 for other in taken):
+            continue
+        _, sides, _ = cv2.minAreaRect(contours[0])
+        fills = cv2.contourArea(contours[0]) / max(1.0, sides[0] * sides[1])
+        if ROUND <= fills <= SQUARE and int(blob.sum()) >= WHOLE * area:
+            boxes.append(box)
+    return boxes
+
+
+def _nearly_closed(part: _Part, least: int) -> list[Box]:
+    """Boxes of single lines that go nearly round something large without closing."""
+    boxes = []
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(part.lines, connectivity=8)
+    for label in range(1, len(statistics)):
+        x, y, across, down, area = (int(value) for value in statistics[label])
+        if min(across, down) < least or area > 0.35 * across * down:
+            continue
+        line = (labels[y : y + down, x : x + across] == label).astype(np.uint8)
+        rows, columns = np.nonzero(line)
+        hull = cv2.convexHull(np.stack([columns, rows], 1).astype(np.int32))
+        moments = cv2.moments(hull)
+        if not moments["m00"]:
+            continue
+        middle = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+        angles = np.sort(np.degrees(np.arctan2(rows - middle[1], columns - middle[0])))
+        widest = np.diff(np.append(angles, angles[0] + 360)).max()
+        # A line through the middle is a sign or a letter.
+        clear = np.hypot(rows - middle[1], columns - middle[0]).min() > 0.2 * min(across, down)
+        if widest <= OPEN_DEGREES and clear:
+            boxes.append(_along((x, y, x + across, y + down), line_width(line), part))
+    return boxes
+
+
+def _along(outer: Window, width: float, part: _Part) -> Box:
+    """The box around the middle of a line from the box round all of it."""
+    height, across = part.lines.shape
+    limits, shrunk = (0, 0, across, height), (width - 1) / 2
+    sides = [
+        float(at) if edge and at == limit else at + (shrunk if place < 2 else -shrunk)
+        for place, (at, edge, limit) in enumerate(zip(outer, part.edges, limits, strict=True))
+    ]
+    return (sides[0], sides[1], sides[2], sides[3])
+
+
+# --- text ---------------------------------------------------------------------------------------------------------
+
+
+def _letter_height(shape: tuple[int, ...]) -> int:
+    return max(LETTER_PIXELS, round(LETTER_SHARE * shape[0]))
+
+
+def _without_letters(boxes: list[Box], part: _Part, glyphs: NDArray[np.int32], lines: Mask) -> list[Box]:
+    """Boxes that are no letter of a word and no frame round one."""
+    left, top = part.window[:2]
+    kept = []
+    for box in boxes:
+        whole = np.array((box[0] + left, box[1] + top, box[2] + left, box[3] + top))
+        if not _is_letter(whole, glyphs, lines) and not _is_stamp(whole, glyphs):
+            kept.append(box)
+    return kept
+
+
+def _is_letter(box: NDArray[np.float64], glyphs: NDArray[np.int32], lines: Mask) -> bool:
+    """Whether a loop is of a letter's size and belongs to a row of shapes alike in height."""
+    tallest = _letter_height(lines.shape)
+    if box[3] - box[1] > tallest or not len(glyphs):
+        return False
+    own = int(np.argmax([_overlap(tuple(box), tuple(glyph)) for glyph in glyphs.tolist()]))
+    x1, y1, x2, y2 = (int(value) for value in glyphs[own])
+    down = y2 - y1
+    if down > tallest:
+        return False
+    others = np.delete(glyphs, own, axis=0)
+    return _in_row((x1, y1, x2, y2), others) or _is_glued(box, (x1, y1, x2, y2), lines)
+
+
+def _in_row(glyph: Window, others: NDArray[np.int32]) -> bool:
+    """Whether a letter has another one beside it: of its height, or two that are lower, on one foot line."""
+    x1, y1, x2, y2 = glyph
+    down = y2 - y1
+    apart = np.maximum(others[:, 0] - x2, x1 - others[:, 2])
+    foot = np.abs(others[:, 3] - y2) <= 0.15 * down
+    heights, widths = others[:, 3] - others[:, 1], others[:, 2] - others[:, 0]
+    alike = foot & (np.abs(others[:, 1] - y1) <= 0.15 * down) & (widths <= 1.8 * down) & (apart <= 0.8 * down)
+    lower = foot & (heights <= 1.15 * down) & (widths <= 1.8 * down) & (apart <= 2.5 * down)
+    return bool(alike.any()) or int(lower.sum()) >= 2
+
+
+def _is_glued(box: NDArray[np.float64], glyph: Window, lines: Mask) -> bool:
+    """Whether a loop is a letter of a word whose letters run into one another."""
+    x1, y1, x2, y2 = glyph
+    if x2 - x1 < 1.8 * (box[2] - box[0]) or y2 - y1 > 1.4 * (box[3] - box[1]):
+        return False
+    beside = lines[y1:y2, x1:x2].copy()
+    beside[:, max(0, int(box[0]) - x1 - 4) : int(box[2]) - x1 + 4] = 0
+    columns = beside.any(axis=0).sum()
+    # A line that leads away leaves most of the row empty; a second outline is as wide as the first.
+    filled = int(beside.sum()) / max(1, int(columns) * (y2 - y1))
+    inside = cv2.connectedComponentsWithStats(
+        1 - cv2.copyMakeBorder(beside, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), connectivity=4
+    )[2]
+    largest_hole = max(inside[2:, cv2.CC_STAT_AREA], default=0)
+    own = (box[2] - box[0]) * (box[3] - box[1])
+    return filled >= 0.25 and largest_hole < 0.35 * own
+
+
+def _is_stamp(box: NDArray[np.float64], glyphs: NDArray[np.int32]) -> bool:
+    """Whether a frame is filled by a row of letters."""
+    inside = glyphs[
+        (glyphs[:, 0] > box[0] + 1)
+        & (glyphs[:, 1] > box[1] + 1)
+        & (glyphs[:, 2] < box[2] - 1)
+        & (glyphs[:, 3] < box[3] - 1)
+    ]
+    if len(inside) < 2:
+        return False
+    x1, y1 = inside[:, :2].min(axis=0)
+    x2, y2 = inside[:, 2:].max(axis=0)
+    row = (inside[:, 3] - inside[:, 1] > 0.5 * (y2 - y1)).sum() >= 2
+    return bool(row and x2 - x1 > 0.5 * (box[2] - box[0]) and y2 - y1 > 0.3 * (box[3] - box[1]))
+
+
+# --- boxes --------------------------------------------------------------------------------------------------------
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _overlap(first: Box, second: Box) -> float:
+    """Intersection over union."""
+    across = min(first[2], second[2]) - max(first[0], second[0])
+    down = min(first[3], second[3]) - max(first[1], second[1])
+    shared = max(0.0, across) * max(0.0, down)
+    return shared / (_area(first) + _area(second) - shared)
+
+
+def _union(first: Box, second: Box) -> Box:
+    return (*np.minimum(first[:2], second[:2]).tolist(), *np.maximum(first[2:], second[2:]).tolist())
+
+
+def _mean(first: Box, second: Box) -> Box:
+    x1, y1, x2, y2 = (float(value) for value in (np.array(first) + second) / 2)
+    return (x1, y1, x2, y2)
+
+
+def _contained(box: Box, other: Box) -> bool:
+    """Whether most of a box lies in another one or the two agree."""
+    return _overlap(box, other) > TWICE_IOU or _area(other) < _area(box)
