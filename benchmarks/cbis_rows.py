@@ -1,9 +1,9 @@
 """Every row of the CBIS-DDSM description tables: used, merged or rejected, on synthetic downloads of all of them.
 
-Twice, films of 96×80 pixels are made for all rows of the real tables, in six folder layouts, with mask and crop swapped,
-masks of another size and with crumbs, downloads begun twice: once as published, once with one of 17 faults on films,
-masks or rows of every eighth film. Index, decode, annotate and tabulate run over them, and every row is accounted for
-and held against what was planned for it. With --root, an existing dataset is accounted for instead.
+Twice, films of 96×80 pixels are made for all rows of the real tables, in six folder layouts, with mask and crop
+swapped, masks of another size and with crumbs, downloads begun twice: once as published, once with one of 17 faults on
+films, masks or rows of every eighth film. Index, decode, annotate and tabulate run over them; every row is accounted
+for and held against what was planned for it. With --root, an existing dataset is accounted for instead.
 """
 
 from __future__ import annotations
@@ -75,10 +75,13 @@ def existing(root: Path) -> tuple[dict[str, dict[str, object]], str]:
 def synthetic(tables: Path, most: int, workers: int) -> tuple[dict[str, dict[str, object]], str]:
     """Both runs: how many rows are accounted for, have the fate planned for them, and boxes where they were drawn."""
     if not tables.is_dir():
-        raise UserError(
-            f"{tables}: the real description CSVs are not there; name the folder that has the four of them with --csv"
+        absent = (
+            f"{tables}: the real description CSVs are not there; name the folder that has the four with --csv"
         )
-    counted: dict[str, int] = Counter()
+        if tables != TABLES:
+            raise UserError(absent)
+        return {}, absent + "\n"
+    records: dict[str, dict[str, object]] = {}
     texts = []
     for name, damaged in RUNS.items():
         begun = time.monotonic()
@@ -86,28 +89,27 @@ def synthetic(tables: Path, most: int, workers: int) -> tuple[dict[str, dict[str
             truth = deliver_rows(tables, Path(folder), damaged=damaged, most=most, workers=workers)
             fates, lesions = run(Path(folder), workers)
         counts = compare(truth, fates, lesions)
-        counted.update(counts)
-        seconds = time.monotonic() - begun
-        texts.append(f"### {name.capitalize()}\n\n{summary(fates)}\n{said(counts, seconds)}")
-    how = f"synthetic downloads for all rows of the real tables, {' and '.join(RUNS)}; index to tables"
-    records = {
-        "cbis_rows_accounted": record(
-            counted["accounted"], counted["rows"], "rows", f"used, merged or rejected with a reason; {how}"
+        records |= figures(counts, name)
+        texts.append(f"### {name.capitalize()}\n\n{summary(fates)}\n{said(counts, time.monotonic() - begun)}")
+    return records, "\n".join(texts)
+
+
+def figures(counts: dict[str, int], name: str) -> dict[str, dict[str, object]]:
+    """The figures of one run."""
+    how = f"synthetic downloads, {name}, of all rows of the real tables, through index, decode, annotate and tabulate"
+    end = "" if name == "as published" else f"_{name}"
+    rows, lesions = counts["rows"], counts["lesions"]
+    return {
+        f"cbis_rows_accounted{end}": record(
+            counts["accounted"], rows, "rows", f"used, merged or rejected with a reason; {how}"
         ),
-        "cbis_rows_as_planned": record(
-            counted["as planned"],
-            counted["rows"],
-            "rows",
-            f"with the fate and the reason that were planned; {how}",
+        f"cbis_rows_as_planned{end}": record(
+            counts["as planned"], rows, "rows", f"fate and reason are those that were planned; {how}"
         ),
-        "cbis_boxes_at_their_place": record(
-            counted["boxes"],
-            counted["lesions"],
-            "lesions",
-            f"box within a pixel of the mask of what was drawn; {how}",
+        f"cbis_boxes_at_their_place{end}": record(
+            counts["boxes"], lesions, "lesions", f"boxes as exact as the pixels of their masks; {how}"
         ),
     }
-    return records, "\n".join(texts)
 
 
 def record(ours: int, reference: int, unit: str, how: str) -> dict[str, object]:
