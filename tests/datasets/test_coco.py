@@ -119,6 +119,21 @@ def test_a_box_is_x_y_width_height_and_is_cut_to_the_film(listed):
     ]
 
 
+def test_an_annotation_that_stands_twice_is_one_lesion(listed):
+    assert len(run(listed, content([[1, 1, 5, 5], [1, 1.0, 5, 5]])).lesions) == 1
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\nb", "  ", "\u202e"])
+def test_a_class_without_a_name_that_can_be_written_turns_its_film_down(listed, name):
+    found = run(listed, content([[1, 1, 5, 5]], categories=[{"id": 3, "name": name}]))
+    assert "no name of a class" in reasons(found)["film.png"]
+
+
+def test_a_file_name_that_cannot_be_written_has_a_row(listed):
+    images = [{"id": 1, "file_name": "good.png"}, {"id": 2, "file_name": "\ud800.png"}]
+    assert "images/a/\\ud800.png" in reasons(run(listed, content(images=images)))
+
+
 @pytest.mark.parametrize(
     ("box", "reason"),
     [

@@ -116,6 +116,13 @@ def test_a_path_never_leaves_the_raw_folder(listed, name):
     assert [row.source[-8:] for row in found.images] == ["good.png"]
 
 
+def test_a_film_in_deep_folders_has_a_name_that_a_disk_takes(listed):
+    deep = "/".join("f" * 100 for _ in range(5))
+    names = [f"{deep}/a.png", f"{deep}/b.png"]
+    rows = "".join(f"{name},,,,,\n" for name in names)
+    assert len(listed("retinanet", dict.fromkeys(names, PNG) | {"a.csv": rows}).images) == 2
+
+
 def test_a_listed_film_that_is_missing_and_a_file_that_no_list_names_have_rows(listed):
     found = reasons(one(listed, "other.png,1,1,9,9,mass"))
     assert found == {

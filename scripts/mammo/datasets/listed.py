@@ -32,6 +32,8 @@ from mammo.tables.records import Lesion, Reject
 
 Row = TypeVar("Row")
 PATHOLOGIES = ("malignant", "benign")
+# File systems hold 255 bytes; prefixes, suffixes and digests come on top.
+MAX_NAME = 150
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def index_listed(
             continue
         listing = listings[path].setdefault(named.delivery, _Listing(named))
         try:
-            listing.lesions += [lesion for lesion in lesions(row) if lesion not in listing.lesions]
+            listing.lesions = list(dict.fromkeys([*listing.lesions, *lesions(row)]))
         except Unusable as fault:
             listing.faults.append(f"{place}: {fault}")
     for path in sorted(set(raw.files) - set(listings) - set(lists)):
@@ -166,7 +168,8 @@ def _items(
 def _film_name(below: str) -> str:
     """A film's name from its path; one that loses letters gets a digest, so that it never depends on its neighbours."""
     name = "_".join(PurePosixPath(below).with_suffix("").parts)
-    return name if safe_name(name) == name else f"{safe_name(name)}-{sha256_bytes(below.encode())[:8]}"
+    safe = safe_name(name)[:MAX_NAME]
+    return name if safe == name else f"{safe}-{sha256_bytes(below.encode())[:8]}"
 
 
 def _one_listing(deliveries: dict[str, _Listing], films_of: dict[str, int]) -> _Listing:
@@ -211,8 +214,13 @@ def _item(
 
 
 def class_meaning(lesion: ListedLesion, settings: DatasetSettings) -> tuple[str, str, bool]:
-    """Lesion type, pathology, and whether it is a lesion: by `datasets.*.classes`, else by the name itself."""
+    """Lesion type, pathology, and whether it is a lesion: by `datasets.*.classes`, else by the name itself.
+
+    Raises `Unusable` for a name that is no text (JSON can write half a character).
+    """
     name = lesion.class_name.strip()
+    if not name or not name.isprintable():
+        raise Unusable(f"no name of a class: {name[:40]!r}")
     known = settings.classes.get(name)
     kind = "_".join(name.lower().split())
     pathology = lesion.pathology or (kind if kind in PATHOLOGIES else "")

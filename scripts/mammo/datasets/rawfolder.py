@@ -15,6 +15,8 @@ from mammo.errors import UserError
 
 # What lists are written in; a film that is named without its suffix is none of these.
 LISTS = (".csv", ".json", ".txt", ".xml")
+# Longer names, which no file has, are cut in rejects.csv.
+MAX_PLACE = 1000
 
 
 class RawFolder:
@@ -90,7 +92,7 @@ class RawFolder:
 
     def reject(self, place: str, reason: str) -> None:
         """A row of rejects.csv for a file below the raw folder, or for a place in a list; the first reason stays."""
-        source = f"{self.path.relative_to(self.data).as_posix()}/{place}"
+        source = f"{self.path.relative_to(self.data).as_posix()}/{place[:MAX_PLACE]}"
         self.rejects.setdefault(_printable(source), _printable(reason))
 
     def _has_a_name(self, path: Path) -> bool:
