@@ -21,15 +21,22 @@ from tqdm import tqdm
 
 from mammo.errors import UserError
 from mammo.files import atomic_path, canonical_json, sha256_bytes, sha256_file, write_text_atomic
-from mammo.phantom import cbis, inbreast, ncc
+from mammo.phantom import cbis, hospital, inbreast, ncc
 from mammo.phantom.parts import FolderPart, Job, Part
 from mammo.phantom.settings import PhantomSettings
 from mammo.phantom.truth import Result, TruthImage, TruthLesion, TruthReject, table_text
 
 STAMP = "phantoms.json"
 JOURNAL = "phantoms.part.txt"
-RAW_FOLDERS = ("CBIS-DDSM/csv", "CBIS-DDSM/dicom", "inbreast/raw_files", "NCC/tar", "NCC_trainset/tar")
-DATASETS = (cbis.FOLDER, inbreast.FOLDER, ncc.TEST, ncc.TRAIN)
+RAW_FOLDERS = (
+    "CBIS-DDSM/csv",
+    "CBIS-DDSM/dicom",
+    "inbreast/raw_files",
+    "NCC/tar",
+    "NCC_trainset/tar",
+    "hospital/tar",
+)
+DATASETS = (cbis.FOLDER, inbreast.FOLDER, ncc.TEST, ncc.TRAIN, hospital.FOLDER)
 # All members of a tar carry this time (2018-02-01), so that the archive's bytes depend on its content alone.
 TAR_TIME = 1_517_443_200
 
@@ -144,7 +151,7 @@ def _results(jobs: list[Job], workers: int, progress: bool) -> Iterator[Iterator
 
 def all_parts(settings: PhantomSettings) -> list[Part]:
     """Every delivery's parts, in the order in which they are written."""
-    return [*cbis.parts(settings), *inbreast.parts(settings), *ncc.parts(settings)]
+    return [*cbis.parts(settings), *inbreast.parts(settings), *ncc.parts(settings), *hospital.parts(settings)]
 
 
 def _digest(settings: PhantomSettings) -> str:

@@ -113,6 +113,12 @@ class NccTrainsetSettings(_Settings):
     normal_180130: Count = Field(50, description="Usable normal films.")
 
 
+class HospitalSettings(_Settings):
+    """Another hospital's deliveries, annotated in every form."""
+
+    films_per_form: Count = Field(0, description="Films annotated in each form; 0: no such delivery.")
+
+
 class PhantomSettings(_Settings):
     """Everything that decides what the synthetic deliveries hold."""
 
@@ -127,6 +133,9 @@ class PhantomSettings(_Settings):
     ncc: NccSettings = Field(default_factory=NccSettings, description="The hospital's test set.")
     ncc_trainset: NccTrainsetSettings = Field(
         default_factory=NccTrainsetSettings, description="The hospital's training deliveries."
+    )
+    hospital: HospitalSettings = Field(
+        default_factory=HospitalSettings, description="Another hospital's deliveries, in every form."
     )
 
     @classmethod
