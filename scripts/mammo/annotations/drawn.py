@@ -268,8 +268,8 @@ def _measured(region: Mask, gap: int, part: _Part) -> _Face:
         line=width,
         thickness=2 * float(distance.max()) - 1,
         solidity=_solidity(cut),
-        box=_around(inner, width, band, part, CORNER * width + 2.5),
-        tight=_around(inner, width, band, part, width + 1.5),
+        box=_around(inner, width, band, part, CORNER * width + 2.5, gap > 0),
+        tight=_around(inner, width, band, part, width + 1.5, gap > 0),
     )
 
 
@@ -302,7 +302,7 @@ def line_width(lines: Mask) -> float:
     return max(1.0, 2 * int(lines.sum()) / length) if length else 1.0
 
 
-def _around(inner: Window, width: float, whole: Mask, part: _Part, thickest: float) -> Box:
+def _around(inner: Window, width: float, whole: Mask, part: _Part, thickest: float, gaps: bool) -> Box:
     """The box around the middle of the line: half way between the region's box and the box with its line.
 
     The pixel in the middle of the line is the lesion's last one, as it is for a line of one pixel. At the picture's
@@ -316,11 +316,14 @@ def _around(inner: Window, width: float, whole: Mask, part: _Part, thickest: flo
     for place, (at, edge) in enumerate(zip(inner, part.edges, strict=True)):
         sign = -1 if place < 2 else 1
         stroke = (outer[place] - at) * sign
-        if width + 1.5 < stroke <= thickest:
+        cut_off = edge and outer[place] == limits[place]
+        if gaps and not cut_off and (width - 1) / 2 <= stroke <= thickest:
+            # The region reaches into the gap, as far as the middle of the line.
+            side = outer[place] - sign * (width - 1) / 2
+        elif width + 1.5 < stroke <= thickest:
             # A corner filled by the line itself: only its outer side tells where it is.
             side = outer[place] - sign * (width - 1) / 2
         else:
-            cut_off = edge and outer[place] == limits[place]
             usual = not cut_off and width - 1.5 <= stroke <= width + 1.5
             side = at + sign * ((stroke if usual else width) + 1) / 2
         side = float(at) if edge and at == limits[place] else side
@@ -352,10 +355,12 @@ def _sorted_out(faces: list[_Face], part: _Part) -> list[Box]:
     shared = {
         index
         for index, (beside, outside) in enumerate(neighbours)
-        if len(_among(beside, lesions)) >= 2 and outside < OUTSIDE_SHARE
+        if len(_among(beside, lesions)) >= 2
+        and outside < OUTSIDE_SHARE
+        and faces[index].gap <= max(faces[other].gap for other in _among(beside, lesions))
     }
     boxes = {
-        index: faces[index].tight if _among(neighbours[index][0], lesions | shared) else faces[index].box
+        index: faces[index].tight if _touches(index, lesions, faces) else faces[index].box
         for index in sorted(lesions - shared)
     }
     for index, face in enumerate(faces):
@@ -369,6 +374,13 @@ def _sorted_out(faces: list[_Face], part: _Part) -> list[Box]:
             # Two strokes of one line round the same: half way between them.
             boxes[beside[0]] = _mean(boxes[beside[0]], _union(boxes[beside[0]], face.box))
     return _once([boxes[index] for index in sorted(boxes)])
+
+
+def _touches(index: int, lesions: set[int], faces: list[_Face]) -> bool:
+    """Whether another lesion's line may run along a region's own, or be joined to it."""
+    face = faces[index]
+    near = cv2.dilate(face.region, _disc(2 * int(np.ceil(2 * face.line)) + 2 * face.gap + 7))
+    return any(bool((near & faces[other].region).any()) for other in lesions if other != index)
 
 
 def _among(shares: dict[int, float], lesions: set[int]) -> list[int]:
@@ -481,72 +493,69 @@ def _letter_height(shape: tuple[int, ...]) -> int:
 def _without_letters(boxes: list[Box], part: _Part, glyphs: NDArray[np.int32], lines: Mask) -> list[Box]:
     """Boxes that are no letter of a word and no frame round one."""
     left, top = part.window[:2]
+    tallest = _letter_height(lines.shape)
     kept = []
     for box in boxes:
-        whole = np.array((box[0] + left, box[1] + top, box[2] + left, box[3] + top))
-        if not _is_letter(whole, glyphs, lines) and not _is_stamp(whole, glyphs):
+        small = box[3] - box[1] <= tallest
+        whole = (box[0] + left, box[1] + top, box[2] + left, box[3] + top)
+        letter = small and (_in_row(whole, glyphs, lines) or _is_glued(box, boxes, part.lines))
+        if not letter and not _is_stamp(box, part.lines):
             kept.append(box)
     return kept
 
 
-def _is_letter(box: NDArray[np.float64], glyphs: NDArray[np.int32], lines: Mask) -> bool:
-    """Whether a loop is of a letter's size and belongs to a row of shapes alike in height."""
-    tallest = _letter_height(lines.shape)
-    if box[3] - box[1] > tallest or not len(glyphs):
-        return False
-    own = int(np.argmax([_overlap(tuple(box), tuple(glyph)) for glyph in glyphs.tolist()]))
-    x1, y1, x2, y2 = (int(value) for value in glyphs[own])
-    down = y2 - y1
-    if down > tallest:
-        return False
-    others = np.delete(glyphs, own, axis=0)
-    return _in_row((x1, y1, x2, y2), others) or _is_glued(box, (x1, y1, x2, y2), lines)
+def _in_row(box: Box, glyphs: NDArray[np.int32], lines: Mask) -> bool:
+    """Whether a loop has letters beside it: one of its height, or two that are lower, on one foot line.
 
-
-def _in_row(glyph: Window, others: NDArray[np.int32]) -> bool:
-    """Whether a letter has another one beside it: of its height, or two that are lower, on one foot line."""
-    x1, y1, x2, y2 = glyph
-    down = y2 - y1
-    apart = np.maximum(others[:, 0] - x2, x1 - others[:, 2])
-    foot = np.abs(others[:, 3] - y2) <= 0.15 * down
-    heights, widths = others[:, 3] - others[:, 1], others[:, 2] - others[:, 0]
-    alike = foot & (np.abs(others[:, 1] - y1) <= 0.15 * down) & (widths <= 1.8 * down) & (apart <= 0.8 * down)
-    lower = foot & (heights <= 1.15 * down) & (widths <= 1.8 * down) & (apart <= 2.5 * down)
+    `box` runs along the middle of the line, `glyphs` are the half-open boxes of all connected shapes.
+    """
+    x1, y1, x2, y2 = box
+    near = lines[max(0, int(y1) - 6) : int(y2) + 6, max(0, int(x1) - 6) : int(x2) + 6]
+    half = (line_width(near) - 1) / 2
+    top, foot, left, right = y1 - half, y2 + half, x1 - half, x2 + half
+    down = foot - top
+    within = max(1.6, 0.06 * down)
+    apart = np.maximum(glyphs[:, 0] - right, left - glyphs[:, 2])
+    heights, widths = glyphs[:, 3] - glyphs[:, 1], glyphs[:, 2] - glyphs[:, 0]
+    level = (np.abs(glyphs[:, 3] - foot) <= within) & (apart > 0) & (widths <= 1.8 * down)
+    alike = level & (np.abs(glyphs[:, 1] - top) <= within) & (apart <= 0.8 * down)
+    # Small letters are between six and nine tenths of the capitals.
+    lower = level & (heights >= 0.6 * down) & (heights <= down + within) & (apart <= 2.5 * down)
     return bool(alike.any()) or int(lower.sum()) >= 2
 
 
-def _is_glued(box: NDArray[np.float64], glyph: Window, lines: Mask) -> bool:
-    """Whether a loop is a letter of a word whose letters run into one another."""
-    x1, y1, x2, y2 = glyph
-    if x2 - x1 < 1.8 * (box[2] - box[0]) or y2 - y1 > 1.4 * (box[3] - box[1]):
+def _is_glued(box: Box, boxes: list[Box], lines: Mask) -> bool:
+    """Whether a loop is a letter of a word whose letters run into one another; boxes in the lines' pixels."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(lines, connectivity=8)
+    x1, y1, x2, y2 = (max(0, round(value)) for value in box)
+    present = np.bincount(labels[y1:y2, x1:x2].ravel(), minlength=len(statistics))
+    own = int(present[1:].argmax()) + 1 if present[1:].any() else 0
+    x, y, across, down, _ = (int(value) for value in statistics[own])
+    if not own or across < 1.6 * (box[2] - box[0]) or down > 1.3 * (box[3] - box[1]) + 4:
         return False
-    beside = lines[y1:y2, x1:x2].copy()
-    beside[:, max(0, int(box[0]) - x1 - 4) : int(box[2]) - x1 + 4] = 0
-    columns = beside.any(axis=0).sum()
-    # A line that leads away leaves most of the row empty; a second outline is as wide as the first.
-    filled = int(beside.sum()) / max(1, int(columns) * (y2 - y1))
-    inside = cv2.connectedComponentsWithStats(
-        1 - cv2.copyMakeBorder(beside, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), connectivity=4
-    )[2]
-    largest_hole = max(inside[2:, cv2.CC_STAT_AREA], default=0)
-    own = (box[2] - box[0]) * (box[3] - box[1])
-    return filled >= 0.25 and largest_hole < 0.35 * own
+    rest = (labels == own)[y : y + down, x : x + across]
+    for a, b, c, d in boxes:
+        rest[
+            max(0, int(b) - y - 6) : max(0, int(d) - y + 6), max(0, int(a) - x - 6) : max(0, int(c) - x + 6)
+        ] = 0
+    columns = int(rest.any(axis=0).sum())
+    # A line that leads away leaves most of the row empty.
+    return columns >= 0.3 * (box[2] - box[0]) and int(rest.sum()) >= 0.25 * columns * down
 
 
-def _is_stamp(box: NDArray[np.float64], glyphs: NDArray[np.int32]) -> bool:
-    """Whether a frame is filled by a row of letters."""
-    inside = glyphs[
-        (glyphs[:, 0] > box[0] + 1)
-        & (glyphs[:, 1] > box[1] + 1)
-        & (glyphs[:, 2] < box[2] - 1)
-        & (glyphs[:, 3] < box[3] - 1)
-    ]
-    if len(inside) < 2:
+def _is_stamp(box: Box, lines: Mask) -> bool:
+    """Whether a box is a rectangle filled by a row of letters; in the lines' pixels."""
+    x1, y1, x2, y2 = (round(value) for value in box)
+    room = 3 + max(2, round((y2 - y1) / 20))
+    frame = lines[max(0, y1) : y2, max(0, x1) : x2]
+    inside = frame[room:-room, room:-room]
+    rim = min(frame[:room].any(axis=0).mean(), frame[-room:].any(axis=0).mean()) if frame.size else 0.0
+    if not inside.size or rim < 0.9:
         return False
-    x1, y1 = inside[:, :2].min(axis=0)
-    x2, y2 = inside[:, 2:].max(axis=0)
-    row = (inside[:, 3] - inside[:, 1] > 0.5 * (y2 - y1)).sum() >= 2
-    return bool(row and x2 - x1 > 0.5 * (box[2] - box[0]) and y2 - y1 > 0.3 * (box[3] - box[1]))
+    x, y, across, down = cv2.boundingRect(np.ascontiguousarray(inside))
+    filled = inside[y : y + down, x : x + across].mean() if across else 0.0
+    row = across >= 2 * down and across >= 0.5 * (x2 - x1) and down >= 0.25 * (y2 - y1)
+    return bool(row and 0.15 <= filled <= 0.8)
 
 
 # --- boxes --------------------------------------------------------------------------------------------------------
