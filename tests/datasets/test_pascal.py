@@ -61,6 +61,11 @@ def test_the_last_pixel_of_a_box_is_inside_and_the_first_is_number_one(listed):
     assert (lesion.x1, lesion.y1, lesion.x2, lesion.y2) == (0, 0, 1, 10)
 
 
+@pytest.mark.parametrize("size", ["<size><width>0</width><height>0</height></size>", "<size/>", ""])
+def test_an_xml_that_says_no_size_is_taken_at_its_word(listed, size):
+    assert len(run(listed, xml((1, 1, 9, 9), size=size)).lesions) == 1
+
+
 def test_difficult_and_truncated_lesions_are_lesions(listed):
     extra = "<difficult>1</difficult><truncated>1</truncated>"
     assert len(run(listed, xml((1, 1, 9, 9), extra=extra)).lesions) == 1

@@ -101,9 +101,10 @@ def corners(x1: Any, y1: Any, x2: Any, y2: Any) -> Box:
 
 def pixel_size(width: Any, height: Any) -> tuple[int, int] | None:
     """A film's size as a list says it; none where it says 0 or nothing. Raises `Unusable` where it makes no sense."""
-    if not width or not height:
+    if width in (None, "") or height in (None, ""):
         return None
-    return int(number(width)), int(number(height))
+    size = int(number(width)), int(number(height))
+    return size if all(size) else None
 
 
 # --- from rows to films -----------------------------------------------------------------------------------------------
