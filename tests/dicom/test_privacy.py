@@ -164,6 +164,22 @@ def test_allowed_elements_are_passed_at_any_depth():
     assert found(dataset, ["RequestAttributesSequence"]) == {"PatientID": "number", "(0009,xx01)": "text"}
 
 
+def test_a_patient_s_id_that_is_in_the_file_s_name_too_is_a_pseudonym_and_no_other_element_is():
+    dataset = header(
+        PatientID="P_00001", PatientName="Mass_P_00001", AccessionNumber="P_00001", StudyID="study"
+    )
+    path = "CBIS-DDSM/dicom/Mass_P_00001/1.dcm"
+    kinds = {finding.element: finding.kind for finding in header_findings(dataset, (), path)}
+    assert kinds == {
+        "PatientID": "pseudonym",
+        "PatientName": "pseudonym",
+        "AccessionNumber": "number",
+        "StudyID": "text",
+    }
+    short = header_findings(header(PatientID="123"), (), "x/123/123.dcm")
+    assert [finding.kind for finding in short] == ["number"]
+
+
 def test_values_that_break_their_representation_are_found_and_no_value_is_given_on():
     dataset = Dataset()
     with disable_value_validation():

@@ -42,7 +42,9 @@ class AuditRow(Row):
         description="Keywords from the outside in, private ones by tag; FileName, MarginText, …."
     )
     vr: str = Field(description="Value representation of a header's element.")
-    kind: Text = Field(description="name, date, number, burned_in, margin_text, marker, text or picture.")
+    kind: Text = Field(
+        description="name, date, number, burned_in, margin_text, marker, pseudonym, text or picture."
+    )
     files: int = Field(gt=0, description="Number of files.")
     first: Text = Field(description="First of the files, relative to data_dir.")
     image_id: str = Field(description="The film, for texts in margins.")
@@ -76,7 +78,7 @@ def audit_shard(
     dataset = root.name
     sources = sorted({path for item in items for path in _files(item)})
     with ThreadPoolExecutor(2) as pool:  # files are waited for more than looked at
-        found = pool.map(lambda source: _in_header(data / source, settings.allowed), sources)
+        found = pool.map(lambda source: _in_header(data, source, settings.allowed), sources)
         found = list(tqdm(found, f"headers {shard.stem}", len(sources), unit="file", mininterval=2.0))
     files = [_Found(source, findings) for source, findings in zip(sources, found, strict=True)]
     if FILE_NAME not in settings.allowed:
@@ -103,8 +105,9 @@ def _files(item: Item) -> Iterator[str]:
     yield from (companion.path for companion in item.companions)
 
 
-def _in_header(path: Path, allowed: Iterable[str]) -> tuple[Finding, ...]:
+def _in_header(data: Path, source: str, allowed: Iterable[str]) -> tuple[Finding, ...]:
     """Findings in a raw file's header; none in what cannot be read, which has its row in rejects.csv."""
+    path = data / source
     try:
         with open(path, "rb") as file:
             start = file.read(4096)
@@ -112,7 +115,7 @@ def _in_header(path: Path, allowed: Iterable[str]) -> tuple[Finding, ...]:
             told = PICTURE_TEXT not in allowed and _picture_says_something(start)
             return (Finding(PICTURE_TEXT, "", "text"),) if told else ()
         if start[128:132] == b"DICM" or DICOM_LIKE.search(path.name):
-            return tuple(header_findings(read_header(path), allowed))
+            return tuple(header_findings(read_header(path), allowed, source))
     except (OSError, Unusable):
         pass
     return ()

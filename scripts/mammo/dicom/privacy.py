@@ -52,19 +52,23 @@ class Finding:
 
 
 # Kinds of findings; the first four name somebody or something, or may be seen on the picture.
-KINDS = ("name", "date", "number", "burned_in", "text", "picture")
+KINDS = ("name", "date", "number", "burned_in", "pseudonym", "text", "picture")
+# Where a delivery's own name of the patient belongs.
+PATIENT = ("PatientID", "PatientName")
 
 
-def header_findings(header: Dataset, allowed: Iterable[str] = ()) -> list[Finding]:
+def header_findings(header: Dataset, allowed: Iterable[str] = (), path: str = "") -> list[Finding]:
     """What a header holds that an anonymised one does not, each element once, sorted.
 
-    `allowed`: keywords (tags as `(gggg,eeee)` where there is none) that may hold anything, at any depth.
+    `allowed`: keywords (tags as `(gggg,xxee)` where there is none) that may hold anything, at any depth. `path`: the
+    file's; a patient's id or name that stands in it as well is a pseudonym, if the names of the files are.
     """
     found: set[Finding] = set()
     with tolerant():
         datasets = [header, *([header.file_meta] if getattr(header, "file_meta", None) else [])]
         for dataset in datasets:
             found.update(_walk(dataset, (), frozenset(allowed), depth=0))
+        found = {_as_pseudonym(finding, header, path) for finding in found}
     return sorted(found, key=lambda finding: (finding.element, finding.vr, finding.kind))
 
 
@@ -88,6 +92,15 @@ def _walk(dataset: Dataset, path: tuple[str, ...], allowed: frozenset[str], dept
             kind = _kind(element, name, path)
             if kind:
                 yield Finding(".".join(here), element.VR, kind)
+
+
+def _as_pseudonym(finding: Finding, header: Dataset, path: str) -> Finding:
+    if finding.element not in PATIENT:
+        return finding
+    values = [text.casefold() for text in _texts(header.get(finding.element)) if not is_dummy(text)]
+    # Short numbers stand in every path.
+    told = all(len(text) >= 4 and text in path.casefold() for text in values)
+    return Finding(finding.element, finding.vr, "pseudonym") if told else finding
 
 
 def _name(element: DataElement) -> str:
@@ -116,7 +129,8 @@ def _kind(element: DataElement, name: str, path: tuple[str, ...]) -> str:
     if element.VR == "PN" or name in NAMES:
         return "name"
     if name in NUMBERS:
-        return "number"
+        said = any(letter.isdigit() for text in values for letter in text) or "Address" in name
+        return "number" if said or name in PATIENT else "text"
     return _kind_of_text(element, name, path, values)
 
 

@@ -18,7 +18,10 @@ from mammo.trainset.tables import ImageSet
 
 # Okabe and Ito's orange (as B, G, R), on a dark seam that sets it off from bright tissue.
 LINE, SEAM = (0, 159, 230), (0, 0, 0)
-QUALITY = 80
+# Colour at full resolution: shared between neighbours, thin lines would turn grey.
+JPEG = (
+    cv2.IMWRITE_JPEG_QUALITY, 80, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+)  # fmt: skip
 LEAST_BOX = 8  # pixels of the small picture: a smaller box is drawn around its lesion at this size
 
 
@@ -43,7 +46,7 @@ def contact_sheet(images: ImageSet, root: Path, count: int, side: int) -> list[T
     for image in choose(images, count):
         own = tuple(lesions.get(image.image_id, ()))
         picture = draw(_read(root / image.path, image), own, side)
-        done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        done, data = cv2.imencode(".jpg", picture, JPEG)
         if not done:
             raise UserError(f"{image.image_id}: its small picture cannot be written")
         tiles.append(Tile(image, own, data.tobytes(), picture.shape[1], picture.shape[0]))
@@ -91,7 +94,7 @@ def draw(pixels: NDArray[np.uint8], lesions: Sequence[Lesion], side: int) -> NDA
     for lesion in lesions:
         x1, x2 = _drawn(lesion.x1 * scale, lesion.x2 * scale)
         y1, y2 = _drawn(lesion.y1 * scale, lesion.y2 * scale)
-        for colour, line in ((SEAM, 3), (LINE, 1 if side < 400 else 2)):
+        for colour, line in ((SEAM, 4), (LINE, 2)):
             cv2.rectangle(picture, (x1, y1), (x2, y2), colour, line)
     return picture
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mammo.datasets.auditing import MARGIN, STOPPING
+from mammo.datasets.auditing import STOPPING
 from mammo.datasets.base import DUPLICATE
 from mammo.report.data_facts import Anchored, SetFacts, Shared, audit_counts
 from mammo.report.data_sets import DATASET, TRAIN
@@ -152,24 +152,36 @@ def _rejects(facts: SetFacts, most: float) -> Check:
 
 def _privacy(facts: SetFacts) -> Iterator[Check]:
     counts = audit_counts(facts.audit)
-    stopping = {key: files for key, files in counts.items() if key[0] in STOPPING}
+
+    def elements(*kinds: str) -> list[str]:
+        return [f"{element} ({files})" for (kind, element), files in counts.items() if kind in kinds]
+
+    stopping, texts = elements(*STOPPING), elements("text", "picture")
     if stopping:
-        elements = [f"{element} ({files})" for (_, element), files in stopping.items()]
+        seen = any(kind in ("margin_text", "burned_in") for kind, _ in counts)
         yield Check(
             PROBLEM, "Privacy", facts.name,
-            f"names, dates, numbers or texts are left in {len(stopping)} elements{_such(elements, 8)}",
-            "Ask for an anonymised delivery; list pseudonyms under data_report.allowed. The written images carry no "
-            f"header, but {MARGIN} is seen on them.",
+            f"names, dates, numbers or texts are left in {_elements(stopping)}{_such(stopping, 8)}",
+            "Ask for an anonymised delivery, or list under data_report.allowed what may stay. "
+            + ("Burned-in text is seen on the written images." if seen else "The written images carry no header."),
         )  # fmt: skip
-    texts = {key: files for key, files in counts.items() if key[0] in ("text", "picture")}
     if texts:
-        elements = [f"{element} ({files})" for (_, element), files in texts.items()]
         yield Check(
-            LOOK, "Privacy", facts.name, f"free text or pictures stand in {len(texts)} elements{_such(elements, 8)}",
+            LOOK, "Privacy", facts.name, f"free text or pictures stand in {_elements(texts)}{_such(texts, 8)}",
             "Anything may stand there: look at some of the files.",
         )  # fmt: skip
-    if not stopping and not texts:
+    pseudonyms = elements("pseudonym")
+    if pseudonyms:
+        yield Check(
+            LOOK, "Privacy", facts.name, f"parts of the files' names stand in {', '.join(pseudonyms)}",
+            "Make sure that they are pseudonyms and not the hospital's numbers.",
+        )  # fmt: skip
+    if not stopping and not texts and not pseudonyms:
         yield Check(OK, "Privacy", facts.name, "headers and margins name nobody")
+
+
+def _elements(names: Sequence[str]) -> str:
+    return f"{len(names)} element" if len(names) == 1 else f"{len(names)} elements"
 
 
 def _such(names: Sequence[str], most: int = 3) -> str:

@@ -322,7 +322,7 @@ def _anchor_rows(row, anchored: Anchored) -> Iterator[DataRow]:  # noqa: ANN001 
 
 def audit_counts(audit: Sequence[AuditRow]) -> dict[tuple[str, str], int]:
     """Files by kind and element, what identifies first; a film counts once however many texts its margins hold."""
-    order = (*STOPPING, "text", "picture", MARKER)
+    order = (*STOPPING, "pseudonym", "text", "picture", MARKER)
     counts: dict[tuple[str, str], int] = {}
     films: dict[tuple[str, str], set[str]] = {}
     for row in audit:

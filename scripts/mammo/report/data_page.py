@@ -29,7 +29,10 @@ h2 { font-size: 1.3rem; margin: 2.5rem 0 .5rem; padding-top: 1rem; border-top: 2
 h3 { font-size: 1.02rem; margin: 1.4rem 0 .4rem; }
 p { margin: .4rem 0; max-width: 60rem; }
 a { color: #0550ae; }
-code { font: .9em ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+code { font: .9em ui-monospace, "DejaVu Sans Mono", monospace; }
+.path { overflow-wrap: anywhere; }
+td:has(.path) { min-width: 12rem; }
+.kinds td:first-child { min-width: 8rem; }
 .quiet { color: #57606a; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .92rem; margin: .3rem 0 .6rem; }
@@ -51,7 +54,7 @@ th { font-weight: 600; color: #57606a; border-bottom-color: #8c959f; white-space
 .counts table { width: 100%; }
 .counts td:first-child { overflow-wrap: anywhere; }
 .sheet { display: flex; flex-wrap: wrap; gap: .6rem; align-items: flex-start; }
-.sheet figure { margin: 0; padding: 3px; width: min-content; background: #0d1117; border-radius: 4px; }
+.sheet figure { margin: 0; padding: 3px; max-width: 100%; background: #0d1117; border-radius: 4px; }
 .sheet img { display: block; max-width: 100%; height: auto; }
 .sheet figcaption { color: #e6edf3; font-size: .74rem; line-height: 1.3; padding: .25rem .2rem;
   overflow-wrap: anywhere; }
@@ -62,12 +65,13 @@ nav ul { padding-left: 1.1rem; margin: .3rem 0; }
 nav li { overflow-wrap: anywhere; }
 @media (max-width: 520px) {
   body { padding: .6rem .7rem 3rem; font-size: 15px; }
-  .sheet figure { width: calc(50% - .3rem); }
+  .sheet figure { max-width: calc(50% - .3rem); }
   .checks { min-width: 0; }
   .checks thead { display: none; }
   .checks tr { display: block; border-bottom: 1px solid #8c959f; padding: .4rem 0; }
   .checks td, .checks td:nth-child(n) { display: block; border: 0; padding: .05rem 0; min-width: 0;
     white-space: normal; }
+  .checks td:nth-child(-n+3) { display: inline-block; margin-right: .8rem; }
 }
 @media print { h2 { break-before: page; } figure { break-inside: avoid; } }
 """
@@ -178,9 +182,10 @@ def _count_tables(one: SetFacts) -> list[Html]:
             if column == "lesions on a film"
             else (f"{what} by {column}", what)
         )
-        shown = list(counts.items())[:12]
-        if len(counts) > 12:
-            shown.append((f"{len(counts) - 12} others", sum(list(counts.values())[12:])))
+        most = 6 if column == "size in pixels" else 16
+        shown = list(counts.items())[:most]
+        if len(counts) > most:
+            shown.append((f"{len(counts) - most} others", sum(list(counts.values())[most:])))
         found.append(
             element(
                 "div", element("h3", heading[0].upper() + heading[1:]), table((column, unit), shown, (1,))
@@ -202,7 +207,7 @@ def _box_sizes(one: SetFacts) -> list[Html]:
     lesions, spacing = one.data.images.lesions, {i.image_id: i.pixel_mm for i in one.data.images.images}
     unknown = sum(spacing[lesion.image_id] is None for lesion in lesions)
     note = (
-        f" Millimetres leave out {unknown} lesions on films whose pixel size is not known." if unknown else ""
+        f" The pixel size is not known for {unknown} of {_many(len(lesions), 'lesion')}." if unknown else ""
     )
     return [
         element("h3", "Size of the lesions' boxes"),
@@ -215,10 +220,10 @@ def _anchored(anchored: Anchored) -> Html:
     found, names = anchored.found, ", ".join(anchored.experiments)
     between = found.uncovered - found.background
     said = (
-        f"At sides {anchored.sides.min} to {anchored.sides.max}, of {found.lesions} lesions "
-        f"{found.lesions - found.uncovered} are covered (an anchor has an IoU of at least {found.positive_overlap:g}), "
-        f"{between} are not and {found.background} are even taught to be background "
-        f"(no anchor has more than {found.negative_overlap:g})."
+        f"Of {_many(found.lesions, 'lesion')} at sides {anchored.sides.min} to {anchored.sides.max}: "
+        f"{found.lesions - found.uncovered} covered (an anchor has an IoU of at least {found.positive_overlap:g}), "
+        f"{between} not covered, {found.background} taught as background (no anchor has more than "
+        f"{found.negative_overlap:g})."
     )
     parts = [
         element("h3", f"Anchors of {names}"),
@@ -254,7 +259,7 @@ def _size_chart(anchored: Anchored) -> Html:
         (COVERED, "covered", overlaps >= found.positive_overlap),
     )
     counts = [np.histogram(anchored.sizes[kind], edges)[0] for _, _, kind in kinds]
-    width, height, left, base = 640, 210, 44, 150
+    width, height, left, base = 480, 216, 40, 150
     highest = max(1, int(np.sum(counts, axis=0).max()))
     step = (width - left - 10) / (len(edges) - 1)
 
@@ -286,12 +291,12 @@ def _size_chart(anchored: Anchored) -> Html:
         if edges[0] <= size <= edges[-1]:
             x = place(size)
             parts.append(element("path", d=f"M{x:.1f} {base + 20}l5 9h-10z", fill="#1b1f24"))
-    parts.append(_words(left, base + 50, "side in network pixels; ▲ sizes of the anchors", "start"))
-    x = left + 300.0
+    parts.append(_words(left, base + 44, "side in network pixels; ▲ sizes of the anchors", "start"))
+    x = float(left)
     for colour, name, _ in reversed(kinds):
-        parts.append(element("rect", x=f"{x:.0f}", y=base + 41, width=10, height=10, fill=colour))
-        parts.append(_words(x + 14, base + 50, name, "start"))
-        x += 32 + 7 * len(name)
+        parts.append(element("rect", x=f"{x:.0f}", y=base + 52, width=10, height=10, fill=colour))
+        parts.append(_words(x + 14, base + 61, name, "start"))
+        x += 34 + 7 * len(name)
     return element(
         "svg", parts, viewBox=f"0 0 {width} {height}", width=width, height=height, role="img",
         aria_label="Lesions by size in network pixels",
@@ -334,7 +339,10 @@ def _rejects(one: SetFacts) -> list[Html]:
     heading = element("h3", "Files that were turned down")
     if not one.rejected:
         return [heading, element("p", "None.")]
-    rows = [(group.files, group.stage, group.reason, element("code", group.first)) for group in one.rejected]
+    rows = [
+        (group.files, group.stage, group.reason, element("code", group.first, class_="path"))
+        for group in one.rejected
+    ]
     return [heading, *_listed(("files", "stage", "reason", "first"), rows, (0,))]
 
 
@@ -353,11 +361,11 @@ def _privacy(one: SetFacts) -> list[Html]:
             element("code", name),
             first[kind, name][0],
             files,
-            element("code", first[kind, name][1]),
+            element("code", first[kind, name][1], class_="path"),
         )
         for (kind, name), files in counts.items()
     ]
-    parts.append(table(("kind", "element", "VR", "files", "first"), rows, (3,)))
+    parts.append(table(("kind", "element", "VR", "files", "first"), rows, (3,), class_="kinds"))
     texts = [row for row in one.audit if row.element == MARGIN and row.kind != MARKER]
     if texts:
         places = [(row.image_id, row.place) for row in texts]
@@ -367,9 +375,13 @@ def _privacy(one: SetFacts) -> list[Html]:
 
 def _kind(kind: str) -> str:
     return {
-        "burned_in": "says that it has burned-in text", "margin_text": "text in a margin",
-        "marker": "short text in a margin, as of side and view", "text": "free text", "picture": "picture or document",
-    }.get(kind, kind)  # fmt: skip
+        "burned_in": "says that text is burned in",
+        "margin_text": "text in a margin",
+        "marker": "short text in a margin, as of side and view",
+        "pseudonym": "part of the file's name",
+        "text": "free text",
+        "picture": "picture or document",
+    }.get(kind, kind)
 
 
 def _sheet(one: SetFacts, tiles: Sequence[Tile]) -> Html | None:
@@ -381,6 +393,7 @@ def _sheet(one: SetFacts, tiles: Sequence[Tile]) -> Html | None:
             element("img", src=f"data:image/jpeg;base64,{base64.b64encode(tile.jpeg).decode()}", width=tile.width,
                     height=tile.height, alt=f"{tile.image.image_id}, {len(tile.lesions)} lesions"),
             element("figcaption", tile.image.image_id, element("br"), _caption(tile)),
+            style=f"width: {tile.width + 6}px",
         )
         for tile in tiles
     ]  # fmt: skip
