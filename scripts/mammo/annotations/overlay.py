@@ -161,7 +161,7 @@ def _words(dataset: Dataset, shape: tuple[int, int], frame: int) -> np.ndarray:
     try:
         encoding = dataset.file_meta.TransferSyntaxUID if hasattr(dataset, "file_meta") else None
         if encoding is not None and encoding.is_compressed:
-            return pixel_array(dataset, index=frame, raw=True).astype(np.uint16).reshape(shape)
+            return pixel_array(_all_bits(dataset), index=frame, raw=True).astype(np.uint16).reshape(shape)
         data = dataset.PixelData
     except Exception as error:
         raise Unusable(f"the pixels of an overlay plane cannot be read ({type(error).__name__})") from error
@@ -170,3 +170,15 @@ def _words(dataset: Dataset, shape: tuple[int, int], frame: int) -> np.ndarray:
     if len(data) < (frame + 1) * count * 2:
         raise Unusable(f"cut off: {len(data)} of {(frame + 1) * count * 2} bytes of pixels")
     return np.frombuffer(data, ">u2" if big else "<u2", count, frame * count * 2).reshape(shape)
+
+
+def _all_bits(dataset: Dataset) -> Dataset:
+    """The film with its unused bits declared as used: decoders drop them otherwise."""
+    film = Dataset()
+    film.file_meta = dataset.file_meta
+    for element in dataset.group_dataset(0x0028):
+        film.add(element)
+    film["PixelData"] = dataset["PixelData"]
+    film.add_new("BitsStored", "US", 16)
+    film.add_new("HighBit", "US", 15)
+    return film

@@ -121,14 +121,17 @@ def _drawings(raster: Raster) -> list[Drawing]:
 
 
 def _large_holes(drawing: Drawing) -> list[tuple[float, Box]]:
-    largest = max((area for area, _ in drawing.holes), default=0)
-    return [(area, box) for area, box in drawing.holes if area > 0 and area >= TWIN_HOLE_SHARE * largest]
+    largest = max((hole[0] for hole in drawing.holes), default=0)
+    return [hole for hole in drawing.holes if hole[0] > 0 and hole[0] >= TWIN_HOLE_SHARE * largest]
 
 
-def _is_outline(drawing: Drawing, min_side: int, share: float) -> bool:
-    """Whether a drawing encloses enough to be an outline; `share` of its box."""
-    width, height = drawing.sides
-    enclosed = sum(area for area, _ in _large_holes(drawing))
+def _is_outline(drawing: Drawing, min_side: int, share: float, reach: int = 0) -> bool:
+    """Whether a drawing encloses enough to be an outline: `share` of its box. Its lines were widened by `reach`."""
+    width, height = (side - 2 * reach for side in drawing.sides)
+    enclosed = 0.0
+    for area, (x1, y1, x2, y2) in _large_holes(drawing):
+        across, down = x2 - x1, y2 - y1
+        enclosed += area / (across * down) * (across + 2 * reach) * (down + 2 * reach)
     return min(width, height) >= min_side and enclosed >= share * width * height
 
 
@@ -138,8 +141,8 @@ def _lesions(drawing: Drawing, min_side: int) -> list[Box]:
     x1, y1, x2, y2 = drawing.box
     left, top = min(box[0] for box in holes), min(box[1] for box in holes)
     right, bottom = max(box[2] for box in holes), max(box[3] for box in holes)
-    # A line that leads away from the outline makes one side look thick, the raster's edge one look thin.
-    line = max(1.0, float(np.median((left - x1, top - y1, x2 - right, y2 - bottom))))
+    # A line that leads away from the outline makes one side look thick, the raster's edge one or two look thin.
+    line = max(1.0, sorted((left - x1, top - y1, x2 - right, y2 - bottom))[-2])
     if len(holes) > 1 and drawing.area >= CONVEX_SHARE * drawing.hull:
         holes = [(left, top, right, bottom)]
     # The pixel in the middle of the line is the lesion's last one, as it is for a line of one pixel.
@@ -161,7 +164,7 @@ def _filled(raster: Raster, labels: NDArray[np.int32], drawings: list[Drawing], 
     found = set()
     for index in large:
         one = drawings[index]
-        inked = one.area - sum(area for area, _ in one.holes)
+        inked = one.area - sum(hole[0] for hole in one.holes)
         # The depth of a disc of n pixels across is about (n + 1) / 2.
         if 2 * deepest[labels[one.pixel[::-1]]] - 1 >= min_side - 1 and inked >= FILLED_SHARE * np.prod(
             one.sides
@@ -195,21 +198,31 @@ def _letters(drawings: list[Drawing], closed: set[int]) -> set[int]:
 
 
 def _boxes_with_gaps(raster: Raster, gap: int, min_side: int, cut: bool = False) -> list[Box]:
-    """Lesions of outlines with gaps, and of those `cut` by the raster's edge."""
-    if not raster.any():
+    """Lesions of outlines with gaps, and of those `cut` by the raster's edge.
+
+    Pieces of a line are longer than its gaps; shorter ones (grains, dots of print) would make rings anywhere.
+    """
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(raster, connectivity=8)
+    long = statistics[:, (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT)].max(axis=1) >= max(gap, 2)
+    long[0] = False
+    if not long.any():
         return []
+    raster = long.astype(np.uint8)[labels]
     height, width = raster.shape
-    room = gap + 2
+    # Lines as wide as the gap on either side meet across it; their middle stays where it was.
+    reach = (gap + 1) // 2
+    room = reach + 2
+    inside = np.s_[room:-room, room:-room]
     framed = cv2.copyMakeBorder(raster, room, room, room, room, cv2.BORDER_CONSTANT, value=0)
-    if gap:
-        # A disc of this diameter, grown from both ends, bridges the gap.
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (gap + 1 | 1, gap + 1 | 1))
-        framed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, disc)
+    framed = cv2.dilate(framed, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
     if cut:
+        clipped = np.zeros_like(framed)
+        clipped[inside] = framed[inside]
+        framed = clipped
         _join_at_edges(framed, room)
     boxes = []
     for one in _drawings(framed):
-        if _is_outline(one, min_side, CLOSED_SHARE):
+        if _is_outline(one, min_side, CLOSED_SHARE, reach):
             for x1, y1, x2, y2 in _lesions(one, min_side):
                 moved = (
                     max(0.0, x1 - room),
