@@ -55,6 +55,18 @@ def test_a_lesion_without_a_box_makes_the_film_abnormal(example, listed, monkeyp
     assert found.lesions == []
 
 
+def test_a_place_in_a_table_is_named_by_its_line(example, listed, monkeypatch):
+    module, test = example
+    monkeypatch.setitem(formats.FORMATS, "retinanet", module)
+    rows = f"{test.FILMS[0].name},L,CC,mass,X,1,1,5,5\n\n../x,,,,,,,,\n{test.FILMS[1].name},,,,,,,,\n"
+    found = listed("retinanet", test.delivery() | {"findings.csv": test.HEADER + rows})
+    reasons = {row.source.split("/")[-1]: row.reason for row in found.rejects}
+    assert reasons["findings.csv#4"].endswith("is no path inside the raw folder")
+    assert reasons[f"{test.FILMS[0].name}.png"].startswith(
+        "findings.csv#2: verdict: expected M, B or nothing"
+    )
+
+
 def test_the_recipes_config_is_accepted(blocks):
     (text,) = (text for language, text in blocks if language == "yaml")
     raw = yaml.safe_load(text)

@@ -57,8 +57,7 @@ class RawFolder:
 
     def table(self, path: Path, columns: Sequence[str], delimiter: str = ",") -> list[tuple[str, LabelRow]]:
         """(place, row) of a table with a header (`read_labels`). Raises `UserError`."""
-        rows = read_labels(path, columns, delimiter)
-        return [(f"{self.below(path)}#{row.where.rpartition(' ')[2]}", row) for row in rows]
+        return [(f"{self.below(path)}#{row.line}", row) for row in read_labels(path, columns, delimiter)]
 
     def lines(self, path: Path) -> list[tuple[str, str]]:
         """(place, line) of a text, without blank lines and the blanks around them. Raises `UserError`."""
