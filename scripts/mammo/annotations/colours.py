@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo.annotations.drawn import Mask, Window
+from mammo.annotations.drawn import Mask, Window, connected_to
 
 # (height, width, 3) uint8, BGR as OpenCV has it.
 Picture = NDArray[np.uint8]
@@ -64,7 +64,7 @@ def coloured_lines(
     faint[rows[~wanted], columns[~wanted]] = 0
     firm = faint & (chroma >= np.maximum(min_chroma * FAINT, peak * HALF)).astype(np.uint8)
     core = chroma >= min_chroma
-    return _touching(firm, core & (firm > 0)), _touching(faint, core & (faint > 0))
+    return connected_to(firm, core & (firm > 0)), connected_to(faint, core & (faint > 0))
 
 
 def _hue(pixels: NDArray[np.float32], chroma: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -79,15 +79,6 @@ def _hue(pixels: NDArray[np.float32], chroma: NDArray[np.float32]) -> NDArray[np
 
 def _apart(hues: NDArray[np.float32], hue: float) -> NDArray[np.float32]:
     return np.abs((hues - hue + 180) % 360 - 180)
-
-
-def _touching(mask: Mask, cores: NDArray[np.bool_]) -> Mask:
-    """The connected parts of a mask that hold a core pixel."""
-    _, labels = cv2.connectedComponents(mask, connectivity=8)
-    kept = np.zeros(int(labels.max(initial=0)) + 1, np.uint8)
-    kept[labels[cores]] = 1
-    kept[0] = 0
-    return kept[labels]
 
 
 def colour_name(

@@ -99,6 +99,15 @@ def drawn_lesions(lines: Mask, trace: Mask, close_gap: int, min_side: int) -> li
     return sorted(found, key=lambda box: (box[1], box[0], box[3], box[2]))
 
 
+def connected_to(mask: Mask, cores: NDArray[np.bool_]) -> Mask:
+    """The connected parts of a mask (8-neighbourhood) that hold a core pixel."""
+    _, labels = cv2.connectedComponents(mask, connectivity=8)
+    kept = np.zeros(int(labels.max(initial=0)) + 1, np.uint8)
+    kept[labels[cores]] = 1
+    kept[0] = 0
+    return kept[labels]
+
+
 # --- parts --------------------------------------------------------------------------------------------------------
 
 
@@ -157,7 +166,10 @@ def _faces(part: _Part, close_gap: int, shape: tuple[int, ...]) -> list[_Face]:
             if gap and _open_share(region, part) > GAP_SHARE:
                 continue
             taken |= region
-            found.append(_measured(region, gap, part))
+            face = _measured(region, gap, part)
+            # At the picture's edge half a disc is enough to get past the ends of a short line.
+            if not gap or face.thickness > gap:
+                found.append(face)
     return found
 
 

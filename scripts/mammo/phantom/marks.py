@@ -8,10 +8,15 @@ first to the last pixel in which the middle of the line runs, cut off at the pic
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.filewriter import dcmwrite
+from pydicom.uid import JPEGBaseline8Bit
 
 from mammo.phantom.dicomfile import SECONDARY_CAPTURE, elements, encode, set_pixels
 from mammo.phantom.seeds import uid
@@ -127,7 +132,7 @@ def marked_capture(
     """A marked copy as Secondary Capture whose SourceImageSequence names the clean film of the same `key`.
 
     `picture` uint8, (height, width, 3) RGB or (height, width) grey. `photometric` RGB, YBR_FULL, PALETTE COLOR or
-    MONOCHROME2.
+    MONOCHROME2; or with `jpeg`, its quality and whether the chroma is halved, a JPEG baseline (YBR_FULL_422).
     """
     dataset = elements(Modality="MG", ConversionType="WSD", StudyInstanceUID=uid("marks", key))
     source = elements(
@@ -141,10 +146,30 @@ def marked_capture(
     elif photometric == "PALETTE COLOR":
         stored = _with_palette(dataset, picture)
     set_pixels(dataset, np.ascontiguousarray(stored), 8, photometric)
+    if jpeg is not None:
+        dataset.PhotometricInterpretation = "YBR_FULL_422" if jpeg[1] else "YBR_FULL"
+        dataset.LossyImageCompression = "01"
+        return _encapsulated(dataset, as_jpeg(picture, *jpeg), "marks", "marked", key)
     return encode(dataset, SECONDARY_CAPTURE, "marks", "marked", key)
 
 
-def _with_palette(dataset: object, picture: np.ndarray) -> np.ndarray:
+def _encapsulated(dataset: Dataset, jpeg: bytes, *key: object) -> bytes:
+    """A Secondary Capture's bytes with a JPEG baseline in place of its pixels; `key` as for `encode`."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID = SECONDARY_CAPTURE
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = uid("instance", *key)
+    meta.TransferSyntaxUID = JPEGBaseline8Bit
+    meta.ImplementationClassUID = uid("mammo.phantom")
+    dataset.PixelData = encapsulate([jpeg])
+    dataset["PixelData"].VR = "OB"
+    buffer = io.BytesIO()
+    dcmwrite(
+        buffer, FileDataset(None, dataset, preamble=b"\0" * 128, file_meta=meta), enforce_file_format=True
+    )
+    return buffer.getvalue()
+
+
+def _with_palette(dataset: Dataset, picture: np.ndarray) -> np.ndarray:
     """Indices into a palette of 216 colours and 40 greys, which is put into the dataset."""
     levels = np.arange(0, 256, 51)
     cube = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(-1, 3)
