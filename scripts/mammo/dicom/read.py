@@ -29,6 +29,7 @@ __all__ = [
     "is_signed",
     "read_film",
     "read_header",
+    "read_object",
     "size",
     "stored_pixels",
     "tolerant",
@@ -55,6 +56,11 @@ def read_film(path: Path | str, frame: int | None = None) -> Dataset:
     with tolerant():
         _check_is_film(film, frame)
     return film
+
+
+def read_object(path: Path | str) -> Dataset:
+    """The whole file whatever it shows, pixels as in `read_film`: for what annotates films. Raises `Unusable`."""
+    return _read(Path(path), with_pixels=True, tags=None)
 
 
 def _check_is_film(film: Dataset, frame: int | None) -> None:
