@@ -8,27 +8,12 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from mammo.dicom.limits import read_bounded
 from mammo.dicom.read import read_header, tolerant
 from mammo.dicom.unusable import Unusable
 
 Key = str | tuple[int, int] | BaseTag
 # Reports nest about ten deep. Each level of a hostile file holds the bytes of all below it once more.
 MAX_DEPTH = 100
-
-
-def read_object(path: Path | str) -> Dataset:
-    """The whole file, pixels too, whatever its SOP class. Raises `Unusable`."""
-    read_header(path)
-    try:
-        with tolerant():
-            return read_bounded(path)
-    except Unusable:
-        raise
-    except OSError as error:
-        raise Unusable(f"cannot be read: {error.strerror or type(error).__name__}") from error
-    except Exception as error:
-        raise Unusable(f"broken DICOM object ({type(error).__name__})") from error
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset]:

@@ -7,14 +7,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.pixels import pixel_array
 
-from mammo.annotations.elements import film_uid, items, read_object, refers_to, text
+from mammo.annotations.elements import film_uid, items, refers_to, text
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import Box, check_proportions, scale_to_film
 from mammo.annotations.graphics import on_film
 from mammo.annotations.rasters import parts_of_mask
-from mammo.dicom.read import MAX_PIXELS, frames, read_film, read_header, size, stored_pixels, tolerant
+from mammo.dicom.read import (
+    MAX_PIXELS,
+    frames,
+    read_film,
+    read_header,
+    read_object,
+    size,
+    stored_pixels,
+    tolerant,
+)
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings
 
@@ -73,13 +81,8 @@ def _rasters(path: Path, uid: str, evidence: Evidence) -> list[NDArray[np.intege
         rows, columns = size(mask)
         if rows * columns > MAX_PIXELS:
             raise Unusable(f"a mask of {columns}x{rows} pixels is more than any film has")
-        if "PixelData" not in mask:
-            raise Unusable("the mask has no pixels")
         places = _frames_on(frames(mask), evidence)
-        try:
-            return [_grey(pixel_array(mask, index=place)) for place in places]
-        except Exception as error:
-            raise Unusable(f"the mask's pixels cannot be decoded ({type(error).__name__})") from error
+    return [_grey(stored_pixels(mask, place)) for place in places]
 
 
 def _grey(pixels: NDArray[np.integer]) -> NDArray[np.integer]:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.pixels import pixel_array
 
-from mammo.annotations.elements import numbers, read_object, whole
+from mammo.annotations.elements import numbers, whole
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.graphics import on_film
 from mammo.annotations.rasters import Raster, drawn_boxes
-from mammo.dicom.read import read_header, tolerant
+from mammo.dicom.read import decoded_samples, read_header, read_object, tolerant
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings
 
@@ -24,7 +23,7 @@ ROWS, COLUMNS, FRAMES, ORIGIN, FIRST_FRAME, BITS, POSITION, DATA = (
 # Writers round the data's length down instead of up to even, or forget the last word.
 SHORT_BYTES = 2
 # A plane covers a film; more pixels than this are a broken header.
-MAX_PIXELS = 200_000_000
+MAX_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -153,32 +152,7 @@ def _from_pixels(dataset: Dataset, group: int, shape: tuple[int, int], frame: in
     high = (stored or 16) - 1 if high is None else high
     if not 0 <= position < 16 or high - (stored or 16) < position <= high:
         raise Unusable("an overlay plane lies in bits that belong to the pixels")
-    return ((_words(dataset, shape, frame) >> position) & 1).astype(np.uint8)
-
-
-def _words(dataset: Dataset, shape: tuple[int, int], frame: int) -> np.ndarray:
-    """The film's pixel words of a frame as they are stored, unused bits too."""
-    try:
-        encoding = dataset.file_meta.TransferSyntaxUID if hasattr(dataset, "file_meta") else None
-        if encoding is not None and encoding.is_compressed:
-            return pixel_array(_all_bits(dataset), index=frame, raw=True).astype(np.uint16).reshape(shape)
-        data = dataset.PixelData
-    except Exception as error:
-        raise Unusable(f"the pixels of an overlay plane cannot be read ({type(error).__name__})") from error
-    big = getattr(dataset, "original_encoding", (None, True))[1] is False
-    count = shape[0] * shape[1]
-    if len(data) < (frame + 1) * count * 2:
-        raise Unusable(f"cut off: {len(data)} of {(frame + 1) * count * 2} bytes of pixels")
-    return np.frombuffer(data, ">u2" if big else "<u2", count, frame * count * 2).reshape(shape)
-
-
-def _all_bits(dataset: Dataset) -> Dataset:
-    """The film with its unused bits declared as used: decoders drop them otherwise."""
-    film = Dataset()
-    film.file_meta = dataset.file_meta
-    for element in dataset.group_dataset(0x0028):
-        film.add(element)
-    film["PixelData"] = dataset["PixelData"]
-    film.add_new("BitsStored", "US", 16)
-    film.add_new("HighBit", "US", 15)
-    return film
+    words = decoded_samples(dataset, frame).words
+    if words.shape != shape:
+        raise Unusable("an overlay plane lies in the pixels of a colour image")
+    return ((words >> position) & 1).astype(np.uint8)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels import pixel_array
 
 from mammo.annotations.codes import (
     NO_LESION_CATEGORIES,
@@ -18,15 +18,19 @@ from mammo.annotations.codes import (
     label_means_no_lesion,
     type_of_label,
 )
-from mammo.annotations.elements import film_uid, items, numbers, read_object, refers_to, text, whole
+from mammo.annotations.elements import film_uid, items, numbers, refers_to, text, whole
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import check_proportions
 from mammo.annotations.graphics import on_film
 from mammo.annotations.rasters import parts_of_mask
 from mammo.annotations.references import references
-from mammo.dicom.read import MAX_PIXELS, size, tolerant
+from mammo.dicom.elements import bits
+from mammo.dicom.read import MAX_PIXELS, read_object, size, stored_pixels, tolerant
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings
+
+# Pixels to look at in all frames of a film together: a hundred segments on the largest film.
+MAX_WORK = 5_000_000_000
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,8 @@ def _findings(path: Path, uid: str, evidence: Evidence, settings: AnnotationSett
         segments = [_segment(item) for item in items(segmentation, "SegmentSequence")]
         if not segments:
             raise Unusable("a segmentation has no segments")
-        rasters = _rasters(segmentation, uid, evidence.frame, segments)
-    found = []
-    for segment in segments:
-        if segment.is_lesion and segment.number in rasters:
-            raster = rasters[segment.number]
+        found = []
+        for segment, raster in _rasters(segmentation, uid, evidence.frame, segments):
             check_proportions("the segmentation", (raster.shape[1], raster.shape[0]), evidence.size)
             boxes = parts_of_mask(raster, evidence.size, settings.marks.min_side)
             found += [Finding(box, "seg", segment.label) for box in boxes]
@@ -83,26 +84,34 @@ def _segment(item: Dataset) -> Segment:
 
 def _rasters(
     segmentation: Dataset, uid: str, frame: int, segments: list[Segment]
-) -> dict[int, NDArray[np.uint8]]:
-    """The rasters (0 or 1) of each segment on a film, by segment number; frames of one segment are put together."""
+) -> Iterator[tuple[Segment, NDArray[np.uint8]]]:
+    """Segment by segment, the raster (0 or 1) of each that lies on a film; frames of one segment are put together."""
     rows, columns = size(segmentation)
-    if rows * columns > MAX_PIXELS:
-        raise Unusable(f"a segmentation of {columns}x{rows} pixels is more than any film has")
+    lesions = {segment.number: segment for segment in segments if segment.is_lesion}
+    places = _frames_of_film(segmentation, uid, frame)
     is_map = text(segmentation, "SegmentationType").upper() == "LABELMAP"
-    wanted = {segment.number for segment in segments if segment.is_lesion}
-    rasters: dict[int, NDArray[np.uint8]] = {}
-    for place, number in _frames_of_film(segmentation, uid, frame):
-        if is_map:
-            values = _stored(segmentation, place, (rows, columns))
-            present = {int(value) for value in np.unique(values)} & wanted
-            some = {value: (values == value).astype(np.uint8) for value in sorted(present)}
-        elif number in wanted:
-            some = {number: _segment_raster(segmentation, place, (rows, columns))}
-        else:
-            some = {}
-        for key, raster in some.items():
-            rasters[key] = np.maximum(rasters[key], raster) if key in rasters else raster
-    return rasters
+    if (
+        rows * columns > MAX_PIXELS
+        or rows * columns * len(places) * (len(lesions) if is_map else 1) > MAX_WORK
+    ):
+        raise Unusable(
+            f"a segmentation of {len(places)} frames of {columns}x{rows} pixels is more than any film has"
+        )
+    if is_map:
+        for place, _ in places:
+            values = _stored(segmentation, place)
+            for number in sorted({int(value) for value in np.unique(values)} & lesions.keys()):
+                yield lesions[number], (values == number).astype(np.uint8)
+        return
+    by_segment: dict[int, list[int]] = {}
+    for place, number in places:
+        by_segment.setdefault(number, []).append(place)
+    for number in sorted(by_segment.keys() & lesions.keys()):
+        first, *others = by_segment[number]
+        raster = _segment_raster(segmentation, first)
+        for place in others:
+            raster |= _segment_raster(segmentation, place)
+        yield lesions[number], raster
 
 
 def _frames_of_film(segmentation: Dataset, uid: str, frame: int) -> list[tuple[int, int]]:
@@ -142,61 +151,18 @@ def _segment_number(groups: list[Dataset]) -> int:
     return 1
 
 
-def _segment_raster(segmentation: Dataset, place: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
+def _segment_raster(segmentation: Dataset, place: int) -> NDArray[np.uint8]:
     """One frame as 0 and 1; of a fractional one what is at least half (probable, or covered)."""
-    if whole(segmentation, "BitsAllocated") == 1:
-        return _bits(segmentation, place, shape)
-    values = _stored(segmentation, place, shape)
-    if text(segmentation, "SegmentationType").upper() == "FRACTIONAL":
+    values = _stored(segmentation, place)
+    if text(segmentation, "SegmentationType").upper() == "FRACTIONAL" and bits(segmentation)[0] > 1:
         most = numbers(segmentation, "MaximumFractionalValue")
         return (values * 2.0 >= (most[0] if most and most[0] > 0 else 255)).astype(np.uint8)
     return (values > 0).astype(np.uint8)
 
 
-def _is_compressed(segmentation: Dataset) -> bool:
-    try:
-        return bool(segmentation.file_meta.TransferSyntaxUID.is_compressed)
-    except Exception:
-        return False
-
-
-def _bits(segmentation: Dataset, place: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """A frame of one bit a pixel: frames follow without padding, the first pixel in the lowest bit (PS3.5 8.1)."""
-    if _is_compressed(segmentation):
-        return (_decoded(segmentation, place, shape) > 0).astype(np.uint8)
-    pixels = shape[0] * shape[1]
-    data = _pixel_data(segmentation, (pixels * (place + 1) + 7) // 8)
-    first, last = pixels * place, pixels * (place + 1)
-    bits = np.unpackbits(data[first // 8 : -(-last // 8)], bitorder="little")
-    return bits[first % 8 :][:pixels].reshape(shape)
-
-
-def _stored(segmentation: Dataset, place: int, shape: tuple[int, int]) -> NDArray[np.integer]:
-    """A frame of 8 or 16 bits a pixel, as stored."""
-    if _is_compressed(segmentation):
-        return _decoded(segmentation, place, shape)
-    allocated = whole(segmentation, "BitsAllocated")
-    if allocated not in (8, 16):
-        raise Unusable("a segmentation has neither 1, 8 nor 16 bits a pixel")
-    pixels, width = shape[0] * shape[1], allocated // 8
-    data = _pixel_data(segmentation, pixels * (place + 1) * width)
-    big = getattr(segmentation, "original_encoding", (None, True))[1] is False
-    kind = "u1" if width == 1 else (">u2" if big else "<u2")
-    return np.frombuffer(data, kind, pixels, pixels * place * width).reshape(shape)
-
-
-def _pixel_data(segmentation: Dataset, needed: int) -> NDArray[np.uint8]:
-    try:
-        data = segmentation.PixelData or b""
-    except Exception as error:
-        raise Unusable("a segmentation has no pixels") from error
-    if len(data) < needed:
-        raise Unusable(f"a segmentation is cut off: {len(data)} of {needed} bytes of pixels")
-    return np.frombuffer(data, np.uint8)
-
-
-def _decoded(segmentation: Dataset, place: int, shape: tuple[int, int]) -> NDArray[np.integer]:
-    try:
-        return pixel_array(segmentation, index=place, raw=True).reshape(shape)
-    except Exception as error:
-        raise Unusable(f"a segmentation's pixels cannot be decoded ({type(error).__name__})") from error
+def _stored(segmentation: Dataset, place: int) -> NDArray[np.integer]:
+    """A frame of 1, 8 or 16 bits a pixel, as stored; frames of 1 bit follow one another without padding."""
+    values = stored_pixels(segmentation, place)
+    if values.ndim != 2:
+        raise Unusable("a segmentation in colour")
+    return values
