@@ -79,7 +79,13 @@ def read_regions(path: Path | str) -> list[Region]:
         if b"<!ENTITY" in data.replace(b"\0", b""):
             raise Unusable("the XML declares entities")
         content = plistlib.loads(data, fmt=plistlib.FMT_XML)
-        rois = [roi for image in content["Images"][:1] for roi in image["ROIs"]]
+        images = [list(image["ROIs"]) for image in content["Images"]]
+        # The export knows series; INbreast's have one image. Regions of a second could be of another film.
+        if any(images[1:]):
+            raise Unusable(
+                f"the XML has regions of {len(images)} images: which of them is the film is unknown"
+            )
+        rois = images[0] if images else []
     except Unusable:
         raise
     except OSError as error:

@@ -115,7 +115,7 @@ def _text(path: Path) -> str:
 def _parsed(text: str, delimiter: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header, and the first line and the cells of each row with text. Raises `csv.Error`."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    header = [_column(name) for name in next(reader, [])]
+    header = [column_name(name) for name in next(reader, [])]
     rows = []
     begins = reader.line_num + 1
     for cells in reader:
@@ -153,12 +153,13 @@ def _found(header: list[str], text: str, columns: Sequence[str], delimiter: str)
     hint = ""
     for other, word in SEPARATORS.items():
         if other != delimiter and other in text.partition("\n")[0]:
-            split = {_column(name.strip('"')) for name in text.partition("\n")[0].split(other)}
+            split = {column_name(name.strip('"')) for name in text.partition("\n")[0].split(other)}
             hint = f"; the file is separated by {word}" if split & set(columns) else hint
     return (
         f"found {names or 'no header'} (separated by '{delimiter}'){hint}. Take the table as it was published"
     )
 
 
-def _column(name: str) -> str:
+def column_name(name: str) -> str:
+    """A column's name in small letters, blanks for underscores, one blank at a time."""
     return " ".join(name.replace("_", " ").split()).lower()
