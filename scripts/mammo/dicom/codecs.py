@@ -27,7 +27,10 @@ LEAST_BITS = {"lossless": 1.0, "dct": 2 / 64, "progressive": 0.0, "jpeg-ls": 0.0
 
 @dataclass(frozen=True)
 class Stream:
-    """What a compressed image says of itself. `coding` is a key of `LEAST_BITS`; `colour` rgb, ybr or empty."""
+    """What a compressed image says of itself. `coding` is a key of `LEAST_BITS`; `colour` rgb, ybr or empty.
+
+    `signed`: samples are negative as such (JPEG 2000 alone can say so).
+    """
 
     coding: str
     rows: int
@@ -35,6 +38,7 @@ class Stream:
     components: int
     precision: int
     colour: str = ""
+    signed: bool = False
 
 
 def describe(data: bytes) -> Stream:
@@ -89,7 +93,9 @@ def _describe_j2k(data: bytes, start: int) -> Stream:
     depths = [data[start + 42 + 3 * component] for component in range(min(components, 4))]
     if any(data[start + 43 + 3 * i : start + 45 + 3 * i] != b"\x01\x01" for i in range(len(depths))):
         raise Unusable("pixels cannot be decoded (a JPEG 2000 of components of several sizes)")
-    return Stream("jpeg-2000", bottom - top, right - left, components, max(d & 0x7F for d in depths) + 1)
+    precision = max(depth & 0x7F for depth in depths) + 1
+    signed = any(depth & 0x80 for depth in depths)
+    return Stream("jpeg-2000", bottom - top, right - left, components, precision, signed=signed)
 
 
 def decode(

@@ -16,15 +16,27 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
-from mammo.dicom.codecs import decode, decode_rle
+from mammo.dicom.codecs import Stream, decode, decode_rle
 from mammo.dicom.elements import bits, frames, is_signed, size, text, whole
 from mammo.dicom.unusable import Unusable
 
 GREYS = ("MONOCHROME1", "MONOCHROME2")
 YBR = ("YBR_FULL", "YBR_FULL_422")
 COLOURS = ("RGB", "YBR_ICT", "YBR_RCT", *YBR)
+LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K)
 PALETTE = "PALETTE COLOR"
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
@@ -49,32 +61,40 @@ def frame_samples(film: Dataset, frame: int = 0) -> Samples:
     if not 0 <= frame < frames(film):
         raise Unusable(f"no frame {frame + 1}: the file has {frames(film)}")
     syntax = _transfer_syntax(film)
+    stream = None
     if syntax.is_compressed and not syntax.is_deflated:
-        words, is_native, precision = _decoded(film, frame, syntax, photometric)
+        words, stream = _decoded(film, frame, syntax, photometric)
     else:
-        words, is_native, precision = _native(film, frame, photometric), True, 0
+        words = _native(film, frame, photometric)
     stored = bits(film)[1]
     if words.shape[2] == 3:
         return Samples(words, None, stored if words.dtype == np.uint16 else 8)
-    values = word_values(film, words.dtype, is_native, precision)
+    values = word_values(film, words.dtype, stream, syntax in LOSSY)
     if photometric == PALETTE:
         return _palette_colours(film, words[:, :, 0], values)
     return Samples(words[:, :, 0], values, stored)
 
 
-def word_values(film: Dataset, dtype: np.dtype, is_native: bool, precision: int) -> NDArray[np.int32]:
+def word_values(film: Dataset, dtype: np.dtype, stream: Stream | None, is_lossy: bool) -> NDArray[np.int32]:
     """The stored value of every word of `dtype` (int32, one entry a word): without foreign bits, with its sign.
 
-    Old overlays lie in the bits that BitsStored and HighBit leave over. A native word has its value below HighBit;
-    compressed ones have it in the low bits, unless a stream of `precision` bits holds the whole word.
+    Old overlays lie in the bits that BitsStored and HighBit leave over. A native word (`stream` none) has its value
+    below HighBit; compressed ones have it in the low bits, unless the stream's precision holds the whole word.
+    Lossy coding overshoots: there what lies above BitsStored is no overlay but a value beyond white.
     """
     allocated, stored = bits(film)
     high = whole(film, "HighBit")
     shift = 0 if high is None else high + 1 - stored
-    if not 0 <= shift <= allocated - stored or not (is_native or precision >= stored + shift):
+    if not 0 <= shift <= allocated - stored or (stream is not None and stream.precision < stored + shift):
         shift = 0
-    values = (np.arange(1 << 8 * dtype.itemsize, dtype=np.int32) >> shift) & ((1 << stored) - 1)
-    if is_signed(film):
+    words = np.arange(1 << 8 * dtype.itemsize, dtype=np.int32)
+    signed = is_signed(film)
+    if is_lossy and not shift and stream is not None and stream.signed == signed:
+        words = words.astype(f"i{dtype.itemsize}").astype(np.int32) if signed else words
+        first = -(1 << (stored - 1)) if signed else 0
+        return np.clip(words, first, first + (1 << stored) - 1)
+    values = (words >> shift) & ((1 << stored) - 1)
+    if signed:
         sign = 1 << (stored - 1)
         values = (values ^ sign) - sign
     return values
@@ -197,19 +217,19 @@ def _samples_per_pixel(film: Dataset) -> int:
 
 def _decoded(
     film: Dataset, frame: int, syntax: UID, photometric: str
-) -> tuple[NDArray[np.unsignedinteger], bool, int]:
-    """Samples (rows, columns, 1 or 3), whether they are laid out as native ones, and the stream's bits."""
+) -> tuple[NDArray[np.unsignedinteger], Stream | None]:
+    """Samples (rows, columns, 1 or 3), and their stream; none where they are laid out as native ones."""
     rows, columns = size(film)
     shape = (rows, columns, _samples_per_pixel(film))
     data = _fragments(film, frame)
     if syntax == RLELossless:
         pixels = decode_rle(data, shape, bits(film)[0])
-        return (_rgb_from_ybr(pixels) if photometric in YBR else pixels), True, 0
+        return (_rgb_from_ybr(pixels) if photometric in YBR else pixels), None
     pixels, stream = decode(data, shape, photometric in YBR)
     # Decoders of lossy JPEG give RGB, those of JPEG 2000 undo ICT and RCT; other YBR comes as it was put in.
     if photometric in YBR and stream.coding not in ("dct", "progressive"):
         pixels = _rgb_from_ybr(pixels)
-    return pixels, False, stream.precision
+    return pixels, stream
 
 
 def _fragments(film: Dataset, frame: int) -> bytes:
