@@ -60,3 +60,31 @@ rule privacy:
     shell:
         "{params.run} {input.audits:q} --dataset {wildcards.dataset:q} --settings {params.settings:q}"
         " --out {output.table:q} > {log:q} 2>&1"
+
+
+rule data_report:
+    """Counts, duplicates, leakage, boxes against anchors, rejects, privacy, films with boxes: a page and a table."""
+    input:
+        tables=PLAN.tables_reported(),
+        audits=PLAN.audits("audit"),
+        looks=PLAN.audits("looks"),
+    output:
+        page="results/data_report.html",
+        table="results/data_report.csv",
+    log:
+        "logs/data_report.log",
+    benchmark:
+        "logs/data_report.jsonl"
+    conda:
+        "../envs/imaging.yaml"
+    params:
+        settings=PLAN.data_report_settings(),
+        data=lambda wildcards: DATA,
+        code=code("data_report.py"),
+        run=program("data_report.py"),
+    message:
+        "Report on the data"
+    shell:
+        "{params.run} --data {params.data:q} --audits {input.audits:q} --looks {input.looks:q}"
+        " --settings {params.settings:q} --out-page {output.page:q} --out-table {output.table:q}"
+        " > {log:q} 2>&1"

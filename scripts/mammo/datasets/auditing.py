@@ -11,13 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from pydantic import Field
 from tqdm import tqdm
 
 from mammo.datasets.base import Item, read_shard
-from mammo.datasets.looks import look_of
+from mammo.datasets.looks import look_of, read_image
 from mammo.dicom.margins import margin_texts
 from mammo.dicom.privacy import Finding, dated_paths, header_findings
 from mammo.dicom.read import read_header
@@ -88,7 +87,7 @@ def audit_shard(
     rows = _by_element(dataset, files)
     looks = []
     for image in tqdm(images, f"margins {shard.stem}", unit="film", mininterval=2.0):
-        pixels = _read(root / image.path)
+        pixels = read_image(root / image.path)
         looks.append(LookRow(image_id=image.image_id, look=look_of(pixels)))
         if MARGIN not in settings.allowed:
             rows += _margin_rows(dataset, image, pixels)
@@ -147,16 +146,6 @@ def _by_element(dataset: str, found: Iterable[_Found]) -> list[AuditRow]:
         )
         for finding, sources in groups.items()
     ]  # fmt: skip
-
-
-def _read(path: Path) -> np.ndarray:
-    try:
-        pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
-    except (OSError, cv2.error) as error:
-        raise UserError(f"{path}: the film cannot be read: {error}; make the images again") from error
-    if pixels is None:
-        raise UserError(f"{path}: the film is no picture; make the images again")
-    return pixels
 
 
 def _margin_rows(dataset: str, image: Image, pixels: np.ndarray) -> Iterator[AuditRow]:

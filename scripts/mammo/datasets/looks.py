@@ -1,16 +1,36 @@
-"""The look of a film in 256 bits: nearly the same for the same film in another size, window or quality."""
+"""Written images as they are looked at again, and the look of a film in 256 bits."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mammo.errors import UserError
+
 SIDE, KEPT = 64, 16
 
 
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """A written image as 8-bit grey (height, width). Raises `UserError` where it cannot be read."""
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+        pixels = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
+    except OSError as error:
+        raise UserError(
+            f"{path}: the film cannot be read: {error.strerror}; make the images again"
+        ) from error
+    except cv2.error:  # its text has line ends in it
+        pixels = None
+    if pixels is None:
+        raise UserError(f"{path}: the film is no picture; make the images again")
+    return pixels
+
+
 def look_of(pixels: NDArray[np.uint8]) -> str:
-    """64 hexadecimal digits of a film (height, width).
+    """64 hexadecimal digits of a film (height, width): few bits change in another size, window or quality.
 
     Perceptual hash: the film at 64×64, its 16×16 lowest cosine frequencies, a bit for each that says whether it lies
     above their median (the mean of the film, which is no frequency, left out). Mirrored films look different.

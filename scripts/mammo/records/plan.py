@@ -90,6 +90,58 @@ class Plan:
             tests.update(self.ensemble_tests())
         return [f"{self.config.data_dir}/retinanet_test_{test}.csv" for test in sorted(tests)]
 
+    def audits(self, kind: str) -> list[str]:
+        """Tables of all shards of all datasets: audit (what headers and margins say) or looks (of the images)."""
+        return [
+            f"{self.config.data_dir}/{dataset}/shards/audit/{kind}_{shard}.csv"
+            for dataset in self.config.datasets
+            for shard in self.shards(dataset)
+        ]
+
+    def data_report_settings(self) -> str:
+        """What the data report is about and depends on (mammo/report/data_sets.py, DataReportPlan)."""
+        config = self.config
+        return section_json(
+            {
+                "datasets": {name: dataset.max_reject_share for name, dataset in config.datasets.items()},
+                "train_sets": {
+                    name: sets.model_dump(mode="json") for name, sets in config.train_sets.items()
+                },
+                "test_sets": {name: sets.model_dump(mode="json") for name, sets in config.test_sets.items()},
+                "experiments": {
+                    name: {
+                        "train_set": experiment.train_set,
+                        "test_sets": list(experiment.test_sets),
+                        "anchors": experiment.model.anchors.model_dump(mode="json"),
+                        "sides": experiment.sides.model_dump(mode="json"),
+                    }
+                    for name, experiment in config.experiments.items()
+                },
+                "labels": config.labels.model_dump(mode="json"),
+                "report": config.data_report.model_dump(mode="json"),
+            }
+        )
+
+    def tables_reported(self) -> list[str]:
+        """Tables that the data report reads: all of the datasets, and the parts that merged sets are made from."""
+        config = self.config
+        whole = [
+            f"{config.data_dir}/{name}/{table}.csv"
+            for name in config.datasets
+            for table in ("images", "lesions", "rejects")
+        ]
+        parts = {
+            table
+            for sets in (config.train_sets, config.test_sets)
+            for merged in sets.values()
+            for table in merged.tables
+        }
+        return whole + [
+            f"{config.data_dir}/{table}.{kind}.csv"
+            for table in sorted(parts)
+            for kind in ("images", "lesions")
+        ]
+
     # --- snapshots
 
     def tests_of(self, experiment: str) -> list[str]:

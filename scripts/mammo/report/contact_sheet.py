@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mammo.datasets.looks import read_image
 from mammo.errors import UserError
 from mammo.files import sha256_bytes
 from mammo.tables.records import Image, Lesion
@@ -74,13 +75,11 @@ def choose(images: ImageSet, count: int) -> list[Image]:
 
 
 def _read(path: Path, image: Image) -> NDArray[np.uint8]:
-    try:
-        pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
-    except (OSError, cv2.error) as error:
-        raise UserError(f"{path}: the film cannot be read: {error}; make the images again") from error
-    if pixels is None or pixels.shape != (image.height, image.width):
+    pixels = read_image(path)
+    if pixels.shape != (image.height, image.width):
         raise UserError(
-            f"{path}: is no picture of {image.width}×{image.height} pixels; make the images again"
+            f"{path}: expected a film of {image.width}×{image.height} pixels, "
+            f"found {pixels.shape[1]}×{pixels.shape[0]}; make the images again"
         )
     return pixels
 
