@@ -21,6 +21,7 @@ from mammo.phantom.annotation_objects import (
     pixel_box_of,
     segmentation,
 )
+from mammo.phantom.dicomfile import elements, encode, set_pixels
 from mammo.settings import AnnotationSettings, MarkSettings
 
 SHAPE = (320, 240)
@@ -238,8 +239,6 @@ def test_real_files(shared_data, tmp_path):
         for raster, group in zip(frames, groups, strict=True):
             source = group.DerivationImageSequence[0].SourceImageSequence[0]
             film = tmp_path / "film.dcm"
-            from mammo.phantom.dicomfile import elements, encode, set_pixels
-
             made = elements(Modality="CR")
             set_pixels(made, np.zeros(raster.shape, np.uint16), 12, "MONOCHROME2")
             data = edited(
