@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mammo.annotations import gsps, mask, outline, overlay, plist, seg, sr
+from mammo.annotations import burned_in, gsps, mask, outline, overlay, plist, seg, sr, white_marks
 from mammo.annotations.finding import Evidence, Finding
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings, Form
@@ -20,6 +20,8 @@ FINDERS: dict[Form, Finder] = {
     "plist": plist.find,
     "overlay": overlay.find,
     "outline": outline.find,
+    "burned_in": burned_in.find,
+    "white_marks": white_marks.find,
 }
 
 
