@@ -6,6 +6,8 @@ What is meant is given as stored values; the words of the file, with shifted bit
 from __future__ import annotations
 
 import io
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import imagecodecs
@@ -79,6 +81,31 @@ class Form:
     @property
     def last(self) -> int:
         return self.first + (1 << self.bits) - 1
+
+
+# Bits stored, bits allocated, HighBit (none: as usual).
+DEPTHS = [
+    (8, 8, None),
+    (8, 16, None),
+    (10, 16, None),
+    (12, 16, None),
+    (14, 16, None),
+    (16, 16, None),
+    (12, 16, 15),
+]
+UNSIGNED_ONLY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
+
+
+def forms(syntax: str) -> Iterator[Form]:
+    """Every depth and sign that a syntax can hold."""
+    for (bits, allocated, high), signed in itertools.product(DEPTHS, (False, True)):
+        if signed and syntax in UNSIGNED_ONLY:
+            continue
+        if syntax == JPEGBaseline8Bit and allocated != 8:
+            continue
+        if syntax == JPEGExtended12Bit and (bits > 12 or allocated == 8 or high):
+            continue
+        yield Form(bits, allocated, signed, high, syntax=syntax)
 
 
 def ramp(form: Form, rows: int = 48, columns: int = 64) -> np.ndarray:
