@@ -47,6 +47,7 @@ FORMATS: dict[str, FormatFolders] = {
     "coco": FormatFolders(raw=("raw_files",), images="imgs"),
     "pascal": FormatFolders(raw=("raw_files",), images="imgs"),
     "retinanet": FormatFolders(raw=("raw_files",), images="imgs"),
+    "mias": FormatFolders(raw=("raw_files",), images="imgs"),
 }
 Format = Literal[tuple(FORMATS)]  # type: ignore[valid-type]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mammo.datasets import cbis, coco, hospital, inbreast, ncc, pascal, retinanet
+from mammo.datasets import cbis, coco, hospital, inbreast, mias, ncc, pascal, retinanet
 from mammo.datasets.base import Format
 
 FORMATS: dict[str, Format] = {
@@ -13,6 +13,7 @@ FORMATS: dict[str, Format] = {
     "coco": coco,
     "pascal": pascal,
     "retinanet": retinanet,
+    "mias": mias,
 }
 
 
