@@ -171,6 +171,12 @@ def test_a_listed_film_that_is_missing_and_a_film_that_is_not_listed_have_rows(l
     assert set(reasons(found)) == {"mdb007.pgm", "mdb009.pgm"}
 
 
+def test_the_folder_of_the_published_archive_may_stay(listed):
+    found = listed("mias", {f"all-mias/{name}": data for name, data in TRUTH.files})
+    assert len(found.images) == len(TRUTH.images)
+    assert len(found.lesions) == len(TRUTH.lesions)
+
+
 def test_a_set_without_its_list_is_an_error(listed):
     with pytest.raises(UserError, match=r"Info\.txt"):
         listed("mias", {"mdb001.pgm": FILM})

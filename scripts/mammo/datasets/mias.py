@@ -50,6 +50,7 @@ def _film(words: list[str]) -> ListedFilm:
     film = int(name[1])
     return ListedFilm(
         f"{words[0].lower()}.pgm",
+        folders=("", "all-mias"),
         size=(SIDE, SIDE),
         patient=f"{(film + 1) // 2:03d}",
         laterality="L" if film % 2 else "R",
