@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import struct
 import tracemalloc
 import zlib
@@ -210,6 +211,32 @@ def test_a_picture_larger_than_any_film_is_turned_down_before_it_is_decoded(writ
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_a_chunk_that_claims_more_than_the_file_holds_reserves_nothing(written):
+    data = KINDS["png"]
+    at = data.index(b"IDAT") - 4
+    broken = data[:at] + struct.pack(">I", 4_000_000_000) + data[at + 4 :]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(Unusable, match="the PNG has no end"):
+        shown(written(broken))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kilobytes
+
+
+def test_an_animated_png_is_no_film(written):
+    chunk = struct.pack(">I4sII", 8, b"acTL", 2, 0)
+    data = KINDS["png"]
+    moving = data[:33] + chunk + struct.pack(">I", zlib.crc32(chunk[4:])) + data[33:]
+    with pytest.raises(Unusable, match="animated"):
+        shown(written(moving))
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_a_few_bytes_that_claim_millions_of_pixels_are_turned_down(written, kind):
+    sizes = {"png": struct.pack(">II", WIDTH, HEIGHT), "jpeg": struct.pack(">HH", HEIGHT, WIDTH)}
+    claims = {"png": struct.pack(">II", 9000, 9000), "jpeg": struct.pack(">HH", 9000, 9000)}
+    with pytest.raises(Unusable, match="bytes for 9000x9000 pixels"):
+        shown(written(KINDS[kind].replace(sizes[kind], claims[kind])))
 
 
 def test_a_jpeg_with_long_notes_before_its_frame_is_measured(written):

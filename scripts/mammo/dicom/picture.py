@@ -27,6 +27,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
 PGM = b"P5"
 TIFF = (b"II*\0", b"MM\0*")
+# Deflate packs at most 1032 bytes into one; no film comes near.
+MOST_PIXELS_A_BYTE = 1100
 # What a picture may need beside its pixels: colour profiles, notes, a thumbnail.
 _EXTRAS = 64_000_000
 # Start-of-frame markers of JPEG: C0 to CF without DHT (C4), JPG (C8) and DAC (CC).
@@ -94,19 +96,40 @@ def _whole_file(path: Path, header: PictureHeader) -> bytes:
     try:
         if path.stat().st_size > 8 * header.width * header.height + _EXTRAS:
             raise Unusable("much larger than its pixels: broken")
+        _check_density(path, header)
         data = path.read_bytes()
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror or type(error).__name__}") from error
     # Decoders fill what is missing with grey and say nothing.
     if header.kind == "JPEG" and data.find(b"\xff\xd9", header.begin) < 0:
         raise Unusable("cut off: the JPEG has no end")
-    if header.kind == "PNG" and b"IEND" not in data:
-        raise Unusable("cut off: the PNG has no end")
+    if header.kind == "PNG":
+        _check_chunks(data)
     if header.kind == "PGM":
         expected = header.width * header.height * (2 if header.white > 255 else 1)
         if len(data) - header.begin < expected:
             raise Unusable(f"cut off: {len(data) - header.begin} of {expected} bytes of pixels")
     return data
+
+
+def _check_chunks(data: bytes) -> None:
+    """Every chunk of a PNG fits into the file: OpenCV reserves what a chunk's length claims, up to 4 GB."""
+    at = len(PNG)
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        at += length + 12
+        if kind == b"acTL":
+            raise Unusable("an animated PNG: a film has one picture")
+        if at <= len(data) and kind == b"IEND":
+            return
+    raise Unusable("cut off: the PNG has no end")
+
+
+def _check_density(path: Path, header: PictureHeader) -> None:
+    """A few bytes that claim millions of pixels are refused before memory is reserved for them."""
+    pixels, size = header.width * header.height, path.stat().st_size
+    if pixels > 2**22 and pixels > MOST_PIXELS_A_BYTE * size:
+        raise Unusable(f"cut off: {size} bytes for {header.width}x{header.height} pixels")
 
 
 def _decoded(data: bytes, header: PictureHeader) -> NDArray[np.unsignedinteger]:
