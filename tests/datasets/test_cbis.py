@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 
 from mammo.datasets.cbis import mask_box
-from mammo.datasets.cbis_account import account, kind_of, summary
+from mammo.datasets.cbis_account import RowFate, account, kind_of, summary
 from mammo.datasets.cbis_rows import read_rows
 from mammo.dicom.unusable import Unusable
 from mammo.errors import UserError
 from mammo.phantom.cbis import csv_job, csv_name, invented_rows, real_rows
 from mammo.phantom.cbis_rows import FAULTS, LAYOUTS, deliver_rows
 from mammo.phantom.dicomfile import SECONDARY_CAPTURE, elements, encode, set_pixels
+from mammo.tables.csvio import read_table, write_table
+from mammo.tables.records import Image, Lesion, Reject
 
 NAME = "CBIS-DDSM"
 SETS = ("calc_test", "calc_train", "mass_test", "mass_train")
@@ -26,7 +31,7 @@ SETS = ("calc_test", "calc_train", "mass_test", "mass_train")
 def tables(tmp_path_factory):
     """The four tables of invented patients; P_00003 LEFT CC is listed as Mass and as Calc."""
     folder = tmp_path_factory.mktemp("tables")
-    rows = invented_rows(7, 60)
+    rows = invented_rows(7, 42)
     for name in SETS:
         ((_, data),) = csv_job(name, tuple(row for row in rows if row.set_name == name)).files
         (folder / csv_name(name)).write_bytes(data)
@@ -160,6 +165,23 @@ def test_reasons_of_one_kind_are_counted_together():
     assert first == "annotate: a mask is empty"
 
 
+def test_windows_line_ends_and_na_for_what_is_not_applicable_change_nothing(copy, whole, fates):
+    for name in SETS:
+        edit(copy, name, lambda text: text.replace("\n", "\r\n").replace("N/A", "NA"))
+    check(whole[1], *fates(copy))
+
+
+def test_the_script_writes_a_row_for_every_row(copy, whole, pipeline):
+    tables, root = pipeline.run(copy, NAME), copy / NAME
+    for name, model in (("images", Image), ("lesions", Lesion), ("rejects", Reject)):
+        write_table(root / f"{name}.csv", model, getattr(tables, name))
+    script = Path(__file__).parents[2] / "scripts/cbis_account.py"
+    command = [sys.executable, script, "--root", root, "--out", copy / "account.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"| **all** | **{len(whole[1])}** |" in done.stdout
+    assert len(read_table(copy / "account.csv", RowFate)) == len(whole[1])
+
+
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
@@ -240,6 +262,22 @@ def test_copies_of_a_film_are_duplicates_and_the_whole_one_is_taken(copy, fates,
     check(whole[1], found, tables)
     mine = [row for row in tables.rejects if "again.dcm" in row.reason]
     assert len(mine) == 2 and all(row.reason.startswith("duplicate of ") for row in mine)
+
+
+def test_a_missing_film_in_whose_place_another_one_lies_takes_nothing_from_it(copy, fates):
+    rows = {row.subject: row for row in read_rows(copy / NAME / "csv") if row.patient == "P_00003"}
+    (film,) = files_of(copy, "Mass-Training_P_00003_LEFT_MLO", 16)[:1]
+    for path in files_of(copy, "Calc-Test_P_00003_RIGHT_CC", 16):
+        path.unlink()
+    place = copy / NAME / "dicom" / rows["Calc-Test_P_00003_RIGHT_CC"].film_path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for other in files_of(copy, "Mass-Training_P_00003_LEFT_MLO", 16)[1:]:
+        other.unlink()
+    film.rename(place)
+    found, _ = fates(copy)
+    assert {fate.fate for fate in of_view(found, "P_00003", "L", "MLO")} == {"used"}
+    (missing,) = of_view(found, "P_00003", "R", "CC")
+    assert "no file has its SeriesInstanceUID" in missing.reason
 
 
 def test_two_different_images_of_one_size_in_a_film_s_series_turn_it_down(copy, fates):

@@ -120,7 +120,7 @@ def kind_of(reason: str) -> str:
 # In this order: a reason that quotes another comes before it.
 _KINDS = (
     ("the same view is listed as", "the film is listed twice, and the other listing cannot be used"),
-    ("a series of masks", "two lesions name one series of masks"),
+    ("one series of masks", "two lesions name one series of masks"),
     ("different patients", "rows of one film differ in patient, side or view"),
     ("two different images", "two images in the series of a film"),
     ("cells than the header has", "a row with too few or too many cells"),

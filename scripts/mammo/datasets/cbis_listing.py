@@ -7,6 +7,7 @@ and view (one exposure each in this collection, whether it is listed as Mass, as
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -14,12 +15,13 @@ from itertools import permutations
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from mammo.datasets.base import DUPLICATE, mapped, need_folder, raw_files
 from mammo.datasets.cbis_rows import DELIVERIES, WAY_OUT, Row, read_rows
 from mammo.dicom.read import read_film, read_header, size, stored_pixels, tolerant
 from mammo.dicom.unusable import Unusable
-from mammo.files import sha256_bytes, sha256_file
+from mammo.files import sha256_file
 from mammo.tables.records import Reject
 
 MISSING = "no file has its SeriesInstanceUID"
@@ -106,8 +108,9 @@ def find_films(root: Path) -> Listing:
     groups = _groups(listed)
     digests = _twin_digests(groups)
     _spread(rows, listed, groups, digests)
+    on_disk = {source_of(path, root) for path in files}
     for group in groups:
-        _settle(group, digests, root, listing)
+        _settle(group, digests, root, on_disk, listing)
     _answer_loose_rows(rows, root, listing)
     return listing
 
@@ -205,7 +208,10 @@ def _pixel_digest(path: Path) -> str | None:
         return None
     if pixels.min() == pixels.max():
         return None
-    return sha256_bytes(str(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes())
+    digest = hashlib.sha256(str(pixels.shape).encode())
+    # Of one type whatever the file's, and without a copy: a film has 100 MB.
+    digest.update(np.ascontiguousarray(pixels.astype("<i4", copy=False)).data)
+    return digest.hexdigest()
 
 
 def _reject(source: str, reason: str) -> Reject:
@@ -262,7 +268,9 @@ def _twin_digests(groups: list[list[_Listed]]) -> dict[Path, str | None]:
     """Digests of the pixels of films that share patient, side and view with another."""
     shared = [[film.path for film in group if film.path] for group in groups]
     paths = [path for group in shared if len(group) > 1 for path in group]
-    return dict(zip(paths, mapped(_pixel_digest, paths, "films listed twice"), strict=True))
+    # One after the other: several films at once would need several times the memory.
+    bar = tqdm(paths, "films listed twice", unit="file", mininterval=2.0)
+    return {path: _pixel_digest(path) for path in bar}
 
 
 def _spread(
@@ -304,14 +312,18 @@ def _places(rows: Iterable[Row]) -> str:
     return "; ".join(f"{table}, line {', '.join(numbers)}" for table, numbers in lines.items())
 
 
-def _settle(group: list[_Listed], digests: dict[Path, str | None], root: Path, listing: Listing) -> None:
+def _settle(
+    group: list[_Listed],
+    digests: dict[Path, str | None],
+    root: Path,
+    on_disk: set[str],
+    listing: Listing,
+) -> None:
     """Films of a group, merged where their pixels are the same, or a row for each that cannot be used."""
     usable: dict[str, list[_Listed]] = defaultdict(list)
     for film in group:
         if film.path is None or film.reasons:
-            source = (
-                source_of(film.path, root) if film.path else f"{root.name}/dicom/{film.rows[0].film_path}"
-            )
+            source = source_of(film.path, root) if film.path else _missing_source(film, root, on_disk)
             listing.rejects.append(_reject(source, _why_not(film)))
             listing.answers += [Answer(row, source) for row in film.rows]
         else:
@@ -330,6 +342,13 @@ def _settle(group: list[_Listed], digests: dict[Path, str | None], root: Path, l
             assert other.path is not None
             why = "one film, its lesions are kept there"
             listing.rejects.append(_duplicate(other.path, first.path, root, why))
+
+
+def _missing_source(film: _Listed, root: Path, on_disk: set[str]) -> str:
+    """What stands for a film that is not there: its listed path, unless a file of another series lies in that place."""
+    row = film.rows[0]
+    listed = f"{root.name}/dicom/{row.film_path}"
+    return f"{root.name}/csv/{row.table}:{row.line}" if listed in on_disk else listed
 
 
 def _why_not(film: _Listed) -> str:
