@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mammo.dicom.picture import display_picture, is_picture, picture_size
+from mammo.dicom.picture import checked_bytes, display_picture, is_picture, picture_size
 from mammo.dicom.read import MAX_PIXELS
 from mammo.dicom.unusable import Unusable
 from mammo.phantom.pictures import jpeg, pgm, picture_films, png, tiff
@@ -221,6 +221,14 @@ def test_a_chunk_that_claims_more_than_the_file_holds_reserves_nothing(written):
     with pytest.raises(Unusable, match="the PNG has no end"):
         shown(written(broken))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kilobytes
+
+
+@each_kind
+def test_bytes_for_another_decoder_are_given_whole_or_not_at_all(written, kind):
+    assert checked_bytes(written(KINDS[kind])) == KINDS[kind]
+    if not kind.startswith("tiff"):
+        with pytest.raises(Unusable, match="cut off"):
+            checked_bytes(written(KINDS[kind][:-40]))
 
 
 def test_an_animated_png_is_no_film(written):

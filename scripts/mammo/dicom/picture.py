@@ -67,6 +67,12 @@ def picture_size(path: Path | str) -> tuple[int, int]:
     return header.width, header.height
 
 
+def checked_bytes(path: Path | str) -> bytes:
+    """The bytes of a picture that is whole and no larger than a film: safe to hand to a decoder. Raises `Unusable`."""
+    path = Path(path)
+    return _whole_file(path, _header(path))
+
+
 def display_picture(path: Path | str, settings: DisplaySettings) -> DisplayImage:
     """A picture as a display image: 8 bits as they are, 16 bits as a film without a window. Raises `Unusable`.
 
