@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,8 +38,6 @@ def boxes(film, settings, *states, frame=0):
 
 def edited(state, edit):
     """A written state, changed as an untidy writer would have."""
-    import io
-
     dataset = dcmread(io.BytesIO(state))
     edit(dataset)
     out = io.BytesIO()
@@ -135,8 +135,6 @@ def test_graphics_that_name_no_film_are_for_all_films_of_the_state(film, setting
 
 
 def test_graphics_of_another_frame_are_its_own(film, settings):
-    from dataclasses import replace
-
     second = replace(film.name, frames=(2,))
     state = presentation_state([film.name], [(second, [circle((60, 60), 20)])], "state")
     assert boxes(film, settings, state) == []
@@ -245,3 +243,45 @@ def test_thousands_of_graphics_take_no_time(film, settings):
     many = [circle((20 + 0.02 * n, 20 + 0.025 * n), 10 + n % 7) for n in range(8000)]
     state = presentation_state([film.name], [(film.name, many)], "state")
     assert 0 < len(boxes(film, settings, state)) < 8000
+
+
+# --- written by others
+
+
+@pytest.mark.parametrize(
+    ("graphic", "truth"),
+    [
+        (closed_line(EGG), box_of(EGG)),
+        (circle((100, 90), 31), (69, 59, 131, 121)),
+        (ellipse((120, 150), 40, 22, 30), box_of(EGG)),
+        (closed_curve(EGG, 40), box_of(EGG)),
+    ],
+    ids=["POLYLINE", "CIRCLE", "ELLIPSE", "INTERPOLATED"],
+)
+@pytest.mark.parametrize("units", ["PIXEL", "DISPLAY"])
+def test_highdicom_s_graphics(film, settings, graphic, truth, units):
+    hd = pytest.importorskip("highdicom")
+    source = dcmread(film.path)
+    for keyword in (
+        "PatientID",
+        "PatientName",
+        "PatientBirthDate",
+        "PatientSex",
+        "StudyID",
+        "AccessionNumber",
+    ):
+        setattr(source, keyword, "")
+    source.StudyDate, source.StudyTime, source.ReferringPhysicianName = "", "", ""
+    source.StudyInstanceUID, source.SeriesInstanceUID = "1.2.3", "1.2.3.4"
+    points = graphic.points / ((240, 320) if units == "DISPLAY" else 1)
+    layer = hd.pr.GraphicLayer("LESIONS", 1)
+    drawn = hd.pr.GraphicObject(graphic.kind, points, units=units)
+    text = hd.pr.TextObject("mass", anchor_point=(0.5, 0.5), units="DISPLAY")
+    annotation = hd.pr.GraphicAnnotation([source], layer, graphic_objects=[drawn], text_objects=[text])
+    made = hd.pr.GrayscaleSoftcopyPresentationState(
+        [source], "1.2.3.5", 1, "1.2.3.6", 1, "maker", "model", "1", "serial", "LESIONS",
+        graphic_layers=[layer], graphic_annotations=[annotation],
+    )  # fmt: skip
+    out = io.BytesIO()
+    made.save_as(out)
+    assert boxes(film, settings, out.getvalue()) == [pytest.approx(truth, abs=0.5)]

@@ -6,8 +6,10 @@ import plistlib
 
 import pytest
 
-from mammo.annotations.plist import lesion_type, read_regions
+from mammo.annotations.finding import Evidence
+from mammo.annotations.plist import find, lesion_type, read_regions
 from mammo.dicom.unusable import Unusable
+from mammo.settings import AnnotationSettings
 
 SQUARE = ["(10.5, 20.0)", "(30.2, 20.0)", "(30.2, 50.9)", "(10.5, 50.9)"]
 
@@ -70,3 +72,14 @@ def test_what_is_no_list_of_regions_is_unusable(tmp_path, raw, reason):
 
 def test_a_film_without_regions_has_none(tmp_path):
     assert read_regions(written(tmp_path)) == []
+
+
+def test_findings_are_the_regions_on_the_film_with_the_types_they_name(tmp_path):
+    near, far = ([f"({x}, 5)", f"({x + 10}, 5)", f"({x + 10}, 9)"] for x in (50, 500))
+    path = written(tmp_path, roi(), roi(kind=19), roi("Unnamed", points=near), roi(points=far))
+    findings = find(Evidence(tmp_path / "film.dcm", (100, 100), 0, {"plist": [path]}), AnnotationSettings())
+    assert [(one.box, one.label, one.form) for one in findings] == [
+        ((10, 20, 31, 51), "mass", "plist"),
+        ((50, 5, 61, 10), "", "plist"),
+    ]
+    assert find(Evidence(tmp_path / "film.dcm", (100, 100)), AnnotationSettings()) == []

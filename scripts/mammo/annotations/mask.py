@@ -10,26 +10,16 @@ from numpy.typing import NDArray
 
 from mammo.annotations.elements import film_uid, items, refers_to, text
 from mammo.annotations.finding import Evidence, Finding
-from mammo.annotations.frames import Box, check_proportions, scale_to_film
+from mammo.annotations.frames import Box, check_proportions
 from mammo.annotations.graphics import on_film
 from mammo.annotations.rasters import parts_of_mask
-from mammo.dicom.read import (
-    MAX_PIXELS,
-    frames,
-    read_film,
-    read_header,
-    read_object,
-    size,
-    stored_pixels,
-    tolerant,
-)
+from mammo.dicom.picture import is_picture, picture_size
+from mammo.dicom.read import MAX_PIXELS, frames, read_header, read_object, size, stored_pixels, tolerant
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings
 
 # Masks were made at another resolution than the film now and then, never at half or double.
 LEAST_SIZE, MOST_SIZE = 0.6, 1.67
-# Pictures that a mask may come as; everything else is read as DICOM.
-PICTURES = (".png", ".bmp", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg")
 # Smoothing and JPEG leave values between the two along the edges: this share of the lesion's and the image's pixels.
 BETWEEN_OF_LESION, BETWEEN_OF_ALL = 0.5, 0.02
 
@@ -70,7 +60,7 @@ def two_valued(pixels: NDArray[np.integer]) -> NDArray[np.uint8]:
 
 def _rasters(path: Path, uid: str, evidence: Evidence) -> list[NDArray[np.integer]]:
     """The rasters (rows, columns) of a mask that lie on the film's frame; none where it belongs to another film."""
-    if path.suffix.lower() in PICTURES:
+    if is_picture(path):
         return [_picture(path)]
     mask = read_object(path)
     with tolerant():
@@ -102,6 +92,8 @@ def _frames_on(count: int, evidence: Evidence) -> list[int]:
 
 
 def _picture(path: Path) -> NDArray[np.integer]:
+    """The picture as grey; its size is held against a film's before it is decoded."""
+    picture_size(path)
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
         kind = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
@@ -111,18 +103,6 @@ def _picture(path: Path) -> NDArray[np.integer]:
     if pixels is None:
         raise Unusable("the mask cannot be read")
     return pixels
-
-
-def mask_box(path: Path | str, film: tuple[int, int]) -> Box:
-    """Box of the mask's largest part, half-open in the film's pixels; `film` is (width, height).
-
-    Raises `Unusable` where the file is broken, empty or no mask of this film.
-    """
-    dataset = read_film(path)
-    rows, columns = size(dataset)
-    check_proportions("the mask", (columns, rows), film)
-    box = largest_part(stored_pixels(dataset))
-    return scale_to_film(box, (columns, rows), film)
 
 
 def largest_part(mask: NDArray[np.integer]) -> Box:
@@ -136,19 +116,3 @@ def largest_part(mask: NDArray[np.integer]) -> Box:
     _, _, statistics, _ = cv2.connectedComponentsWithStats(lesion, connectivity=8)
     x, y, width, height, _ = statistics[1 + int(np.argmax(statistics[1:, cv2.CC_STAT_AREA]))]
     return (float(x), float(y), float(x + width), float(y + height))
-
-
-def is_mask(path: Path | str, film: tuple[int, int]) -> bool:
-    """Whether a file is a mask of the film, by its pixels: 8 bit, two values at most, about the film's size.
-
-    Raises `Unusable` where the header says that it should be one and the pixels cannot be read.
-    """
-    dataset = read_film(path)
-    rows, columns = size(dataset)
-    shares = (columns / film[0], rows / film[1])
-    if int(dataset.get("BitsAllocated", 0)) != 8 or not all(
-        LEAST_SIZE <= share <= MOST_SIZE for share in shares
-    ):
-        return False
-    pixels = stored_pixels(dataset)
-    return pixels.ndim == 2 and bool(np.isin(pixels, (pixels.min(), pixels.max())).all())
