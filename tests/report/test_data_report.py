@@ -16,11 +16,12 @@ import pytest
 from mammo.datasets.auditing import AuditRow, LookRow
 from mammo.datasets.looks import look_of
 from mammo.errors import UserError
+from mammo.records.plan import Plan
 from mammo.report.contact_sheet import choose
 from mammo.report.data_facts import DataRow, rejected
 from mammo.report.data_report import data_report
 from mammo.report.data_sets import DataReportPlan
-from mammo.settings import LabelSettings, section_json
+from mammo.settings import LabelSettings, load_config, parse_section, section_json
 from mammo.tables.csvio import read_table, write_table
 from mammo.tables.records import Image, Lesion, Reject
 from mammo.trainset.tables import ImageSet, write_set
@@ -329,6 +330,32 @@ def test_a_film_that_is_missing_or_has_another_size_than_its_row_is_an_error(dat
     (data.folder / "A/img/a0.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"a0\.png: .*make the images again"):
         data.report(plan(report={"contact_sheet": 20, "contact_side": 64}))
+
+
+# --- from the config
+
+
+def test_the_config_says_what_the_report_is_about_and_no_more_than_it_depends_on(root):
+    config = load_config(root / "config.yaml")
+    about = parse_section(DataReportPlan, Plan(config).data_report_settings())
+    assert list(about.datasets) == sorted(config.datasets)
+    assert (
+        about.experiments["resnet50-ncc1801"].anchors == config.experiments["resnet50-ncc1801"].model.anchors
+    )
+    assert about.report.contact_sheet == config.data_report.contact_sheet
+    other = {
+        "data_report": config.data_report.model_copy(update={"privacy": "stop", "allowed": ("PatientID",)})
+    }
+    assert Plan(config.model_copy(update=other)).data_report_settings() == Plan(config).data_report_settings()
+
+
+def test_merged_sets_wait_for_the_gates_of_their_datasets_only_where_config_stops(root):
+    config = load_config(root / "config.yaml")
+    tables = ["NCC/data_abn_1", "NCC/data_abn_2", "inbreast/data"]
+    assert Plan(config).privacy_gates(tables) == []
+    stop = {"data_report": config.data_report.model_copy(update={"privacy": "stop"})}
+    gates = Plan(config.model_copy(update=stop)).privacy_gates(tables)
+    assert gates == ["data/NCC/privacy.csv", "data/inbreast/privacy.csv"]
 
 
 # --- odd data

@@ -118,9 +118,21 @@ class Plan:
                     for name, experiment in config.experiments.items()
                 },
                 "labels": config.labels.model_dump(mode="json"),
-                "report": config.data_report.model_dump(mode="json"),
+                "report": config.data_report.model_dump(
+                    mode="json", include={"contact_sheet", "contact_side"}
+                ),
             }
         )
+
+    def privacy_gates(self, tables: Iterable[str]) -> list[str]:
+        """What stands between a merged set and datasets that are not anonymised; nothing unless the config stops there.
+
+        `tables`: <dataset>/<part>, the parts that are merged.
+        """
+        if self.config.data_report.privacy != "stop":
+            return []
+        datasets = sorted({table.partition("/")[0] for table in tables})
+        return [f"{self.config.data_dir}/{dataset}/privacy.csv" for dataset in datasets]
 
     def tables_reported(self) -> list[str]:
         """Tables that the data report reads: all of the datasets, and the parts that merged sets are made from."""

@@ -12,6 +12,9 @@ from mammo.report.data_sets import DATASET, TRAIN
 from mammo.settings import AnchorSettings
 
 OK, LOOK, PROBLEM = "ok", "look", "problem"
+LIGHTS = (PROBLEM, LOOK, OK)
+# In the order in which they spoil a training.
+SUBJECTS = ("Contents", "Leakage", "Duplicates", "Look-alikes", "Anchors", "Privacy", "Rejects")
 # From these shares of a set's lesions on, anchors that miss them are worth a look, and are a problem.
 UNCOVERED_LOOK, UNCOVERED_PROBLEM = 0.01, 0.05
 
@@ -39,7 +42,9 @@ def all_checks(
         if one.data.kind == DATASET:
             checks.append(_rejects(one, reject_shares.get(one.name, 1.0)))
             checks += _privacy(one)
-    return sorted(checks, key=lambda check: [PROBLEM, LOOK, OK].index(check.light))
+    return sorted(
+        checks, key=lambda check: (LIGHTS.index(check.light), SUBJECTS.index(check.subject), check.set_name)
+    )
 
 
 def _leakage(pair: Shared) -> Iterator[Check]:
