@@ -261,7 +261,7 @@ def test_copies_of_a_film_are_duplicates_and_the_whole_one_is_taken(copy, fates,
     found, tables = fates(copy)
     check(whole[1], found, tables)
     mine = [row for row in tables.rejects if "again.dcm" in row.reason]
-    assert len(mine) == 2 and all(row.reason.startswith("duplicate of ") for row in mine)
+    assert len(mine) >= 2 and all(row.reason.startswith("duplicate of ") for row in mine)
 
 
 def test_a_missing_film_in_whose_place_another_one_lies_takes_nothing_from_it(copy, fates):
