@@ -113,7 +113,9 @@ def unique_names(names: Sequence[str], sources: Sequence[str]) -> list[str]:
     for name in safe:
         counts[name.lower()] = counts.get(name.lower(), 0) + 1
     return [
-        name if counts[name.lower()] == 1 else f"{name}-{sha256_bytes(source.encode())[:8]}"
+        name
+        if counts[name.lower()] == 1
+        else f"{name}-{sha256_bytes(source.encode('utf-8', 'surrogateescape'))[:8]}"
         for name, source in zip(safe, sources, strict=True)
     ]
 

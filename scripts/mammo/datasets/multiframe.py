@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mammo.datasets.base import Item, mapped
+from mammo.dicom.picture import is_picture
 from mammo.dicom.read import frames, read_header
 from mammo.dicom.unusable import Unusable
 from mammo.settings import DatasetSettings
@@ -40,6 +41,8 @@ def split_frames(
 def _frames(path: Path) -> int:
     """Frames of a file; 1 where it cannot be read, which decoding will say."""
     try:
+        if is_picture(path):
+            return 1
         return max(1, frames(read_header(path, ["NumberOfFrames"])))
     except Unusable:
         return 1
