@@ -26,6 +26,11 @@ FRAME_SHARE = 0.95
 EDGE_SHARE = 0.65
 # As far into a corner as a region is followed, in pixels.
 MOST_STEPS = 60
+# So much of what lies beyond a line is the same region as within: the line is an outline inside another one.
+# It is clearly smaller than that one.
+AROUND_SHARE, NESTED_SHARE = 0.8, 0.5
+# Of the lines that close a small region with gaps, at least this share lies beside it.
+OWN_INK = 0.55
 # Of a region's rim at most this share may be gaps.
 GAP_SHARE = 0.35
 # A region that overlaps one already found by more than this share is the same, with its gaps closed.
@@ -160,41 +165,68 @@ def _faces(part: _Part, close_gap: int, shape: tuple[int, ...]) -> list[_Face]:
     taken = np.zeros(part.lines.shape, np.uint8)
     gaps = sorted({0, *(round(close_gap * share) for share in (1 / 3, 2 / 3, 1))})
     for gap, wall in [(0, part.lines), *((gap, part.trace) for gap in gaps)]:
-        for region, area in _regions(wall, gap, part.edges, shape):
-            if int((taken & region).sum()) > SAME_SHARE * area:
+        for region, area in _regions(wall, gap, part, shape):
+            if int((taken & region).sum()) > SAME_SHARE * area and not _lies_within(region, found, part):
                 continue
             if gap and _open_share(region, part) > GAP_SHARE:
                 continue
             taken |= region
             face = _measured(region, gap, part)
             # At the picture's edge half a disc is enough to get past the ends of a short line.
-            if not gap or face.thickness > gap:
+            if not gap or (face.thickness > gap and not _between_shapes(face, part, shape)):
                 found.append(face)
     return found
 
 
-def _regions(
-    wall: Mask, gap: int, edges: tuple[bool, bool, bool, bool], shape: tuple[int, ...]
-) -> Iterator[tuple[Mask, int]]:
-    """Regions that a wall encloses, of the wall's shape, with their areas; gaps up to `gap` pixels do not let out.
+def _lies_within(region: Mask, found: list[_Face], part: _Part) -> bool:
+    """Whether a larger region goes on beyond this one's own line: it is that of an outline with gaps in another."""
+    area = int(region.sum())
+    covering = [face for face in found if int((face.region & region).sum()) > SAME_SHARE * area]
+    if any(area > NESTED_SHARE * face.area for face in covering):
+        return False
+    width, _ = _line_round(region, part)
+    beyond = cv2.dilate(region, _disc(2 * int(np.ceil(width + 3)) + 1)) & (1 - region) & (1 - part.trace)
+    least = AROUND_SHARE * max(1, int(beyond.sum()))
+    return any(int((beyond & face.region).sum()) > least for face in covering)
 
-    A disc that is too large for the gap stays inside. What it cannot reach, corners and the gap itself, goes to the
-    region that comes there first.
+
+def _between_shapes(face: _Face, part: _Part, shape: tuple[int, ...]) -> bool:
+    """Whether a small region with gaps lies between shapes of their own, such as letters, not between pieces of a line.
+
+    A line has nearly all its ink beside the region; shapes have most of it elsewhere.
+    """
+    if face.inner[3] - face.inner[1] > _letter_height(shape):
+        return False
+    near = cv2.dilate(face.region, _disc(2 * int(np.ceil(face.line + 2)) + 1))
+    _, labels = cv2.connectedComponents(part.trace, connectivity=8)
+    pieces = np.unique(labels[(near > 0) & (labels > 0)])
+    ink = np.isin(labels, pieces)
+    return int((ink & (near > 0)).sum()) < OWN_INK * int(ink.sum())
+
+
+def _regions(wall: Mask, gap: int, part: _Part, shape: tuple[int, ...]) -> Iterator[tuple[Mask, int]]:
+    """Regions that a wall encloses, up to the part's lines, with their areas; gaps up to `gap` pixels do not let out.
+
+    A disc that is too large for the gap stays inside. What it cannot reach, corners, the gap itself and the paler
+    rims of the lines, goes to the region that comes there first.
     """
     # One pixel more: a line's ends are paler than the line.
     disc = _disc(gap + 3 | 1)
     thick = cv2.dilate(wall, disc) if gap else wall
-    holes = list(_holes(thick, edges, shape))
+    holes = list(_holes(thick, part.edges, shape))
     everywhere = np.zeros(wall.shape, np.uint8)
     for region, (x1, y1, x2, y2) in holes:
         everywhere[y1:y2, x1:x2] |= region
-    outside = cv2.dilate(1 - thick - everywhere, disc) & (1 - wall)
+    outside = 1 - thick - everywhere
+    if gap:
+        outside = cv2.dilate(outside, disc) & (1 - wall)
     for region, (x1, y1, x2, y2) in holes:
         whole = np.zeros(wall.shape, np.uint8)
         whole[y1:y2, x1:x2] = region
         if gap:
             whole = cv2.dilate(whole, disc) & (1 - wall) & (1 - outside)
-            whole = _filled_up(whole, outside, wall)
+        if wall is not part.lines:
+            whole = _filled_up(whole, outside | (everywhere & (1 - whole)), part.lines)
         yield whole, int(whole.sum())
 
 
@@ -329,7 +361,7 @@ def _around(inner: Window, width: float, whole: Mask, part: _Part, thickest: flo
         sign = -1 if place < 2 else 1
         stroke = (outer[place] - at) * sign
         cut_off = edge and outer[place] == limits[place]
-        if gaps and not cut_off and (width - 1) / 2 <= stroke <= thickest:
+        if gaps and not cut_off and (width - 1) / 2 - 1 <= stroke <= thickest:
             # The region reaches into the gap, as far as the middle of the line.
             side = outer[place] - sign * (width - 1) / 2
         elif width + 1.5 < stroke <= thickest:
@@ -510,21 +542,42 @@ def _without_letters(boxes: list[Box], part: _Part, glyphs: NDArray[np.int32], l
     for box in boxes:
         small = box[3] - box[1] <= tallest
         whole = (box[0] + left, box[1] + top, box[2] + left, box[3] + top)
-        letter = small and (_in_row(whole, glyphs, lines) or _is_glued(box, boxes, part.lines))
+        glyph = _glyph_of(whole, glyphs)
+        letter = small and (
+            _in_row(_outer(whole, lines), glyphs)
+            or (glyph is not None and glyph[3] - glyph[1] <= tallest and _in_row(glyph, glyphs))
+            or _is_glued(box, boxes, part.lines)
+        )
         if not letter and not _is_stamp(box, part.lines):
             kept.append(box)
     return kept
 
 
-def _in_row(box: Box, glyphs: NDArray[np.int32], lines: Mask) -> bool:
-    """Whether a loop has letters beside it: one of its height, or two that are lower, on one foot line.
-
-    `box` runs along the middle of the line, `glyphs` are the half-open boxes of all connected shapes.
-    """
+def _outer(box: Box, lines: Mask) -> Box:
+    """A box along the middle of a line → the box around the line."""
     x1, y1, x2, y2 = box
     near = lines[max(0, int(y1) - 6) : int(y2) + 6, max(0, int(x1) - 6) : int(x2) + 6]
     half = (line_width(near) - 1) / 2
-    top, foot, left, right = y1 - half, y2 + half, x1 - half, x2 + half
+    return (x1 - half, y1 - half, x2 + half, y2 + half)
+
+
+def _glyph_of(box: Box, glyphs: NDArray[np.int32]) -> Box | None:
+    """The box of the connected shape that a loop belongs to, where the loop is a good part of it."""
+    overlaps = [_overlap(box, tuple(glyph)) for glyph in glyphs.tolist()]
+    best = int(np.argmax(overlaps)) if overlaps else 0
+    if not overlaps or overlaps[best] < 0.2:
+        return None
+    x1, y1, x2, y2 = (float(value) for value in glyphs[best])
+    contains = x1 <= box[0] + 2 and y1 <= box[1] + 2 and x2 >= box[2] - 2 and y2 >= box[3] - 2
+    return (x1, y1, x2, y2) if contains else None
+
+
+def _in_row(box: Box, glyphs: NDArray[np.int32]) -> bool:
+    """Whether a shape has letters beside it: one of its height, or two that are lower, on one foot line.
+
+    `glyphs` are the half-open boxes of all connected shapes.
+    """
+    left, top, right, foot = box
     down = foot - top
     within = max(1.6, 0.06 * down)
     apart = np.maximum(glyphs[:, 0] - right, left - glyphs[:, 2])

@@ -249,8 +249,10 @@ def _arranged(
     if arrangement == "edge":
         return [_at_edge(rng, _shape(rng, size, 2 * least, most, pen.line), size)]
     if arrangement in ("touching", "overlapping"):
-        first = _shape(rng, size, 1.5 * least, most / 2, pen.line)
-        return [first, _beside(rng, first, least * 1.5, pen, arrangement == "overlapping", size)]
+        overlapping = arrangement == "overlapping"
+        least = max(1.5 * least, 8 * pen.line + 20 if overlapping else 0)
+        first = _shape(rng, size, least, most / 2, pen.line)
+        return [first, _beside(rng, first, least, pen, overlapping, size)]
     second = _shape(rng, size, least, most / 2, pen.line)
     apart = 40 + 2 * pen.line
     boxes = (_box(first, size), _box(second, size))
@@ -309,7 +311,10 @@ def _beside(
         moved = (middle + second + distance * step).astype(np.float32)
         return max(cv2.pointPolygonTest(contour, (float(x), float(y)), True) for x, y in moved)
 
-    depth = rng.uniform(0.1, 0.25) * float(np.ptp(second, axis=0).min()) if overlapping else -pen.line * 0.6
+    depth = -pen.line * 0.6
+    if overlapping:
+        # Deeper than two lines are wide: below that nobody sees whether outlines cross or touch.
+        depth = max(rng.uniform(0.1, 0.25) * float(np.ptp(second, axis=0).min()), 2 * pen.line + 4)
     for _ in range(24):
         half = (near + far) / 2
         near, far = (half, far) if deepest(half) > depth else (near, half)
