@@ -48,6 +48,7 @@ FORMATS: dict[str, FormatFolders] = {
     "pascal": FormatFolders(raw=("raw_files",), images="imgs"),
     "retinanet": FormatFolders(raw=("raw_files",), images="imgs"),
     "mias": FormatFolders(raw=("raw_files",), images="imgs"),
+    "vindr": FormatFolders(raw=("raw_files",), images="imgs"),
 }
 Format = Literal[tuple(FORMATS)]  # type: ignore[valid-type]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mammo.datasets import cbis, coco, hospital, inbreast, mias, ncc, pascal, retinanet
+from mammo.datasets import cbis, coco, hospital, inbreast, mias, ncc, pascal, retinanet, vindr
 from mammo.datasets.base import Format
 
 FORMATS: dict[str, Format] = {
@@ -14,6 +14,7 @@ FORMATS: dict[str, Format] = {
     "pascal": pascal,
     "retinanet": retinanet,
     "mias": mias,
+    "vindr": vindr,
 }
 
 
