@@ -39,7 +39,7 @@ from mammo.phantom.settings import DifficultySettings  # noqa: E402
 from mammo.settings import DisplaySettings  # noqa: E402
 
 HEIGHT, WIDTH, BITS = 4084, 3328, 12
-FILMS, ROUNDS = 12, 3
+FILMS, ROUNDS = 8, 3
 KINDS = ("uncompressed", "jpeg_lossless")
 
 

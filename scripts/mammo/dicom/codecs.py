@@ -158,10 +158,11 @@ def decode_rle(data: bytes, shape: tuple[int, int, int], allocated: int) -> NDAr
         or struct.unpack("<I", data[:4].ljust(4, b"\0"))[0] != samples * dtype.itemsize
     ):
         raise Unusable("pixels do not have the size that the header says")
-    pixels = np.empty(rows * columns * samples, dtype)
+    count = rows * columns * samples
     # A run of 128 equal bytes takes two.
-    if len(data) - 64 < pixels.nbytes / 64:
+    if len(data) - 64 < count * dtype.itemsize / 64:
         raise Unusable("cut off: the compressed pixels have no end")
+    pixels = np.empty(count, dtype)
     try:
         written = imagecodecs.dicomrle_decode(data, dtype, out=memoryview(pixels).cast("B"))
     except Exception as error:

@@ -134,7 +134,7 @@ class _Region:
 
 
 def _region(film: Dataset) -> _Region:
-    element = film.get_item("PixelData")
+    element = film.get_item("PixelData", keep_deferred=True) if "PixelData" in film else None
     if element is None:
         raise Unusable("no pixels")
     is_words = element.VR != "OB"
