@@ -21,6 +21,8 @@ from mammo.tables.records import Lesion, Reject
 DUPLICATE = "duplicate of "
 # What file managers leave behind; nobody wants a row for it.
 LITTER = re.compile(r"^(\..*|Thumbs\.db|desktop\.ini|DICOMDIR)$", re.IGNORECASE)
+# File names have 255 bytes; the dataset's name, a suffix and what temporary files begin with come on top.
+MAX_FILM_ID = 180
 STAGES = ("index", "decode", "annotate", "tabulate")
 
 
@@ -107,15 +109,18 @@ def safe_name(text: str) -> str:
 
 
 def unique_names(names: Sequence[str], sources: Sequence[str]) -> list[str]:
-    """Safe names for files; those that would be the same for two sources (in any case) get a digest behind them."""
+    """Safe names for files; those that would be the same for two sources (in any case) get a digest behind them.
+
+    So do those that are cut because no file name can be so long.
+    """
     safe = [safe_name(name) for name in names]
     counts: dict[str, int] = {}
     for name in safe:
         counts[name.lower()] = counts.get(name.lower(), 0) + 1
     return [
         name
-        if counts[name.lower()] == 1
-        else f"{name}-{sha256_bytes(source.encode('utf-8', 'surrogateescape'))[:8]}"
+        if counts[name.lower()] == 1 and len(name) <= MAX_FILM_ID
+        else f"{name[: MAX_FILM_ID - 9]}-{sha256_bytes(source.encode('utf-8', 'surrogateescape'))[:8]}"
         for name, source in zip(safe, sources, strict=True)
     ]
 
