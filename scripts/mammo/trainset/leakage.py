@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mammo.tables.records import Image
 
-# Looks are 256 bits (mammo/datasets/looks.py). Different films differ in 66 and more of them, the same film in another
-# size, window or quality in 38 and fewer: docs/data-report.md has the measurement.
+# Looks are 256 bits (mammo/datasets/looks.py). Different phantoms differ in 66 bits and more, the same film in another
+# size, window or quality in 36 and fewer: docs/data-report.md has the measurement.
 NEAR_BITS = 36
 
 
