@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -114,14 +115,10 @@ def unique_names(names: Sequence[str], sources: Sequence[str]) -> list[str]:
     So do those that are cut because no file name can be so long.
     """
     safe = [safe_name(name) for name in names]
-    counts: dict[str, int] = {}
-    for name in safe:
-        counts[name.lower()] = counts.get(name.lower(), 0) + 1
+    counts = Counter(name.lower() for name in safe)
+    ends = [sha256_bytes(source.encode("utf-8", "surrogateescape"))[:8] for source in sources]
     return [
-        name
-        if counts[name.lower()] == 1 and len(name) <= MAX_FILM_ID
-        else f"{name[: MAX_FILM_ID - 9]}-{sha256_bytes(source.encode('utf-8', 'surrogateescape'))[:8]}"
-        for name, source in zip(safe, sources, strict=True)
+        name if counts[name.lower()] == 1 else f"{name}-{end}" for name, end in zip(safe, ends, strict=True)
     ]
 
 
