@@ -14,6 +14,7 @@ include: "rules/common.smk"
 include: "rules/raw.smk"
 include: "rules/images.smk"
 include: "rules/tables.smk"
+include: "rules/report.smk"
 include: "rules/trainset.smk"
 include: "rules/train.smk"
 include: "rules/detect.smk"
@@ -25,6 +26,7 @@ rule all:
     """Every table of results and every picture that the config asks for."""
     default_target: True
     input:
+        "results/data_report.html",
         "results/all_snapshots.csv",
         expand("results/ensemble_{test_set}.csv", test_set=ENSEMBLE_TESTS),
         [
@@ -40,8 +42,9 @@ rule all:
 
 
 rule data:
-    """All images, tables and merged sets; no network."""
+    """All images, tables and merged sets, and what is true of them; trains nothing."""
     input:
+        "results/data_report.html",
         expand(f"{DATA}/retinanet_train_{{name}}.csv", name=CONFIG.train_sets),
         expand(f"{DATA}/retinanet_test_{{name}}.csv", name=CONFIG.test_sets),
         [f"{DATA}/{table}.csv" for table in ALL_PARTS],

@@ -7,6 +7,8 @@ checkpoint train_set:
     input:
         tables=lambda wildcards: PLAN.tables(CONFIG.train_sets[wildcards.train_set].tables),
         tests=lambda wildcards: PLAN.test_tables_of(wildcards.train_set),
+        # Only where the config stops at what is not anonymised.
+        privacy=lambda wildcards: PLAN.privacy_gates(CONFIG.train_sets[wildcards.train_set].tables),
     output:
         table=f"{DATA}/retinanet_train_{{train_set}}.csv",
         images=f"{DATA}/retinanet_train_{{train_set}}.images.csv",
@@ -37,6 +39,7 @@ checkpoint test_set:
     """Merge tables into a test set."""
     input:
         tables=lambda wildcards: PLAN.tables(CONFIG.test_sets[wildcards.test_set].tables),
+        privacy=lambda wildcards: PLAN.privacy_gates(CONFIG.test_sets[wildcards.test_set].tables),
     output:
         table=f"{DATA}/retinanet_test_{{test_set}}.csv",
         images=f"{DATA}/retinanet_test_{{test_set}}.images.csv",
