@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from pydicom.config import disable_value_validation
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from mammo.dicom.identifiers import IDENTITY_SEQUENCES, NAMES, NUMBERS, PICTURES, TEXTS
 from mammo.dicom.privacy import dated_paths, header_findings, is_dummy, is_dummy_date
+from mammo.dicom.read import read_header
+from mammo.dicom.unusable import Unusable
 
 
 def header(**values) -> Dataset:
@@ -213,9 +218,31 @@ def test_dates_in_the_names_of_files_and_folders_are_noticed_and_case_numbers_ar
     assert dated_paths([*dated, *cases, *other]) == set(dated)
 
 
-def test_real_films_of_two_vendors_are_walked_to_the_end(shared_data):
-    from mammo.dicom.read import read_header
+def test_headers_with_broken_bytes_are_walked_or_turned_down(tmp_path):
+    dataset = header(
+        PatientName="Kim^Minji",
+        StudyDate="20180130",
+        RequestAttributesSequence=[header(AccessionNumber="A12345")],
+    )
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3"
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.save_as(tmp_path / "whole.dcm", enforce_file_format=True)
+    whole, rng, walked = (tmp_path / "whole.dcm").read_bytes(), random.Random(1), 0
+    for _ in range(150):
+        broken = bytearray(whole)
+        for _ in range(3):
+            broken[rng.randrange(132, len(broken))] = rng.randrange(256)
+        (tmp_path / "broken.dcm").write_bytes(broken[: rng.randrange(140, len(broken) + 200)])
+        try:
+            header_findings(read_header(tmp_path / "broken.dcm"))
+            walked += 1
+        except Unusable:
+            pass
+    assert walked > 50
 
+
+def test_real_films_of_two_vendors_are_walked_to_the_end(shared_data):
     folder = shared_data / "dicom/mammography"
     vendor = found(read_header(folder / "fodicom_GH133_GE_MG.dcm"))
     assert vendor["(07A1,xx5D)"] == "date" and vendor["IconImageSequence"] == "picture"

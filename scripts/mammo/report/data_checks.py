@@ -35,10 +35,13 @@ def all_checks(
 ) -> list[Check]:
     """Every check of every set; problems first, then what is worth a look."""
     checks = [check for pair in pairs for check in _leakage(pair)]
+    merged = any(one.data.kind == TRAIN for one in facts)
     for one in facts:
         checks += _contents(one)
         checks += _duplicates(one)
-        checks += [_anchors(one, anchored) for anchored in one.anchored if anchored.found.lesions]
+        # Where sets are merged, their lines say it; a dataset's own figures stand in its section.
+        if one.data.kind != DATASET or not merged:
+            checks += [_anchors(one, anchored) for anchored in one.anchored if anchored.found.lesions]
         if one.data.kind == DATASET:
             checks.append(_rejects(one, reject_shares.get(one.name, 1.0)))
             checks += _privacy(one)
