@@ -192,5 +192,6 @@ def check_privacy(dataset: str, rows: Sequence[AuditRow], settings: DataReportSe
     more = f"; and {len(said) - 12} more elements" if len(said) > 12 else ""
     raise UserError(
         f"{dataset}: the delivery is not anonymised: {'; '.join(said[:12])}{more}. Ask for an anonymised delivery, "
-        "list what may stay under data_report.allowed, or set data_report.privacy: report. results/data_report.html shows all of it"
+        "list what may stay under data_report.allowed, or set data_report.privacy: report. "
+        "results/data_report.html shows all of it"
     )
