@@ -20,7 +20,7 @@ Glyphs = NDArray[np.int64]  # (n, 4): x, y, width, height
 MARKER_LETTERS, MARKER_LINES = 6, 2
 # Heights of letters, as shares of the film's longer side, and the fewest pixels that can be one.
 LOWEST, HIGHEST, FEWEST_PIXELS = 0.0025, 0.06, 6
-MOST_SHAPES = 3000  # more are noise; the highest are looked at
+MOST_SHAPES = 1000  # more are noise; the highest are looked at
 SMALL = 512  # longer side of the picture in which the breast is looked for
 LARGE = 2048  # … and of the one in which letters are: on a film of twice the size they have twice the pixels
 
@@ -107,11 +107,12 @@ def _glyphs(statistics: NDArray[np.int32], longer: int) -> Glyphs:
 
 def _labels(shapes: NDArray[np.int32], statistics: NDArray[np.int32], longer: int) -> list[int]:
     """The bright shapes on which something may be written: upright rectangles that are larger than letters."""
+    _, _, widths, heights, filled = statistics.T
+    large = (heights >= 0.006 * longer) & (widths >= 0.03 * longer) & (filled >= 0.5 * widths * heights)
+    large[0] = False  # the ground
     found = []
-    for number in range(1, len(statistics)):
-        x, y, width, height, area = statistics[number]
-        if height < 0.006 * longer or width < 0.03 * longer or area < 0.5 * width * height:
-            continue
+    for number in np.flatnonzero(large).tolist():
+        x, y, width, height, _ = statistics[number]
         shape = (shapes[y : y + height, x : x + width] == number).astype(np.uint8)
         (outline, *_), _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         if cv2.contourArea(outline) >= 0.9 * (width - 1) * (height - 1):
