@@ -13,6 +13,7 @@ from xml.parsers.expat import ExpatError
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import Box
 from mammo.annotations.graphics import on_film
+from mammo.annotations.xmltext import check_xml
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings
 
@@ -78,6 +79,7 @@ def read_regions(path: Path | str) -> list[Region]:
         data = path.read_bytes()
         if b"<!ENTITY" in data.replace(b"\0", b""):
             raise Unusable("the XML declares entities")
+        check_xml(data)
         content = plistlib.loads(data, fmt=plistlib.FMT_XML)
         images = [list(image["ROIs"]) for image in content["Images"]]
         # The export knows series; INbreast's have one image. Regions of a second could be of another film.

@@ -31,6 +31,7 @@ from pydicom.uid import (
 
 from mammo.dicom.codecs import Stream, decode, decode_rle
 from mammo.dicom.elements import bits, frames, is_signed, size, text, whole
+from mammo.dicom.limits import BoundedFile
 from mammo.dicom.unusable import Unusable
 
 GREYS = ("MONOCHROME1", "MONOCHROME2")
@@ -128,7 +129,7 @@ class _Region:
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """The place to read from, at the value's first byte."""
-        with io.BytesIO(self.data) if self.path is None else open(self.path, "rb") as file:
+        with io.BytesIO(self.data) if self.path is None else BoundedFile(self.path) as file:
             file.seek(self.start)
             yield file
 
