@@ -19,6 +19,7 @@ from mammo.annotations.colours import (
 from mammo.annotations.drawn import drawn_lesions, line_width
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import Box, check_proportions, scale_to_film
+from mammo.dicom.picture import checked_bytes
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings, Form, OutlineSettings
 
@@ -52,9 +53,11 @@ def in_film(
 def read_picture(path: Path | str) -> Picture:
     """A colour picture as (height, width, 3) BGR, not turned by what its EXIF says. Raises `Unusable`."""
     try:
-        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
-    except (OSError, cv2.error) as error:
+        data = np.frombuffer(checked_bytes(path), np.uint8)
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except Unusable as reason:
+        raise Unusable(f"the picture with the outline cannot be read: {reason}") from reason
+    except cv2.error as error:
         raise Unusable(f"the picture with the outline cannot be read ({type(error).__name__})") from error
     if picture is None:
         raise Unusable("the picture with the outline cannot be read")
