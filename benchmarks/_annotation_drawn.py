@@ -135,12 +135,19 @@ def background(seed: int, number: int, shape: tuple[int, int]) -> np.ndarray:
 
 
 def draw(point: Point, grey: np.ndarray) -> Marked:
-    """The point's marks on a grey picture."""
-    rng = np.random.default_rng([point.seed, point.number, sorted(FORMS).index(point.form)])
-    pen = MarkPen(point.colour, point.line, smooth=bool(rng.random() < 0.7))
-    if point.arrangement.startswith("clean: "):
-        return distract(grey, point.arrangement.removeprefix("clean: "), pen, rng)
-    return mark(grey, point.arrangement, pen, rng)
+    """The point's marks on a grey picture; white ones nowhere on the white side marker, where nobody could see them."""
+    for attempt in range(20):
+        rng = np.random.default_rng([point.seed, point.number, sorted(FORMS).index(point.form), attempt])
+        pen = MarkPen(point.colour, point.line, smooth=bool(rng.random() < 0.7))
+        if point.arrangement.startswith("clean: "):
+            return distract(grey, point.arrangement.removeprefix("clean: "), pen, rng)
+        marked = mark(grey, point.arrangement, pen, rng)
+        height, width = grey.shape
+        marker = (0.7 * width, width) if point.number % 2 == 0 else (0, 0.3 * width)
+        hidden = [x1 < marker[1] and x2 > marker[0] and y1 < 0.1 * height for x1, y1, x2, _ in marked.boxes]
+        if point.form != "white_marks" or not any(hidden):
+            break
+    return marked
 
 
 def deliver(point: Point, folder: Path) -> tuple[Evidence, list[Box]]:

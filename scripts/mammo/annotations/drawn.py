@@ -30,7 +30,7 @@ MOST_STEPS = 60
 # It is clearly smaller than that one.
 AROUND_SHARE, NESTED_SHARE = 0.8, 0.5
 # Of the lines that close a small region with gaps, at least this share lies beside it.
-OWN_INK = 0.55
+OWN_INK = 0.75
 # Of a region's rim at most this share may be gaps.
 GAP_SHARE = 0.35
 # A region that overlaps one already found by more than this share is the same, with its gaps closed.
@@ -87,18 +87,22 @@ class _Part:
     edges: tuple[bool, bool, bool, bool]
 
 
-def drawn_lesions(lines: Mask, trace: Mask, close_gap: int, min_side: int) -> list[Box]:
+def drawn_lesions(
+    lines: Mask, trace: Mask, close_gap: int, min_side: int, picture: tuple[int, int] | None = None
+) -> list[Box]:
     """Boxes of what the lines enclose, half-open in the masks' pixels, around the middle of the line.
 
-    `lines` are the pixels of the lines, `trace` the same with paler ones along which a line goes on. Gaps up to
-    `close_gap` pixels are closed; boxes with a side below `min_side` are dropped. Of nested outlines each is a lesion,
-    unless the boxes nearly agree (a line drawn twice). Sorted from top to bottom, then from left to right.
+    `lines` are the pixels of the lines, `trace` the same with paler ones along which a line goes on; `picture` is
+    (height, width) of the whole picture where the masks are a part of it. Gaps up to `close_gap` pixels are closed;
+    boxes with a side below `min_side` are dropped. Of nested outlines each is a lesion, unless the boxes nearly agree
+    (a line drawn twice). Sorted from top to bottom, then from left to right.
     """
+    shape = lines.shape if picture is None else picture
     trace = np.maximum(lines, trace)
     glyphs = _components(lines)
     found: list[Box] = []
     for part in _parts(lines, trace, _components(trace), close_gap + 3):
-        boxes = _without_letters(_enclosed(part, close_gap, min_side, lines.shape), part, glyphs, lines)
+        boxes = _without_letters(_enclosed(part, close_gap, min_side, shape), part, glyphs, lines, shape)
         left, top = part.window[:2]
         found += [(x1 + left, y1 + top, x2 + left, y2 + top) for x1, y1, x2, y2 in boxes]
     return sorted(found, key=lambda box: (box[1], box[0], box[3], box[2]))
@@ -534,10 +538,12 @@ def _letter_height(shape: tuple[int, ...]) -> int:
     return max(LETTER_PIXELS, round(LETTER_SHARE * shape[0]))
 
 
-def _without_letters(boxes: list[Box], part: _Part, glyphs: NDArray[np.int32], lines: Mask) -> list[Box]:
+def _without_letters(
+    boxes: list[Box], part: _Part, glyphs: NDArray[np.int32], lines: Mask, shape: tuple[int, ...]
+) -> list[Box]:
     """Boxes that are no letter of a word and no frame round one."""
     left, top = part.window[:2]
-    tallest = _letter_height(lines.shape)
+    tallest = _letter_height(shape)
     kept = []
     for box in boxes:
         small = box[3] - box[1] <= tallest
@@ -618,9 +624,13 @@ def _is_stamp(box: Box, lines: Mask) -> bool:
     if not inside.size or rim < 0.9:
         return False
     x, y, across, down = cv2.boundingRect(np.ascontiguousarray(inside))
-    filled = inside[y : y + down, x : x + across].mean() if across else 0.0
+    ink = inside[y : y + down, x : x + across]
     row = across >= 2 * down and across >= 0.5 * (x2 - x1) and down >= 0.25 * (y2 - y1)
-    return bool(row and 0.15 <= filled <= 0.8)
+    if not row or not 0.15 <= ink.mean() <= 0.8:
+        return False
+    # A word has many strokes side by side, a part of another outline one or two.
+    strokes = (np.diff(ink.astype(np.int8), axis=1, prepend=0) > 0).sum(axis=1)
+    return int(strokes.max()) >= 4
 
 
 # --- boxes --------------------------------------------------------------------------------------------------------

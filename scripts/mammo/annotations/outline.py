@@ -79,10 +79,11 @@ def outlines(picture: Picture, settings: OutlineSettings) -> list[tuple[Box, str
     left, top, right, bottom = coloured_window(chroma, settings.min_chroma, room)
     if right <= left:
         return []
+    whole = chroma.shape
     picture, chroma = picture[top:bottom, left:right], chroma[top:bottom, left:right]
     lines, trace = coloured_lines(picture, chroma, settings.colours, settings.min_chroma)
     found = []
-    for box in drawn_lesions(lines, trace, settings.close_gap, settings.min_side):
+    for box in drawn_lesions(lines, trace, settings.close_gap, settings.min_side, whole):
         x1, y1, x2, y2 = (max(0, round(value)) for value in (box[0] - 4, box[1] - 4, box[2] + 4, box[3] + 4))
         near = np.s_[y1:y2, x1:x2]
         name = colour_name(picture[near], chroma[near], lines[near] > 0, settings.colours)

@@ -23,8 +23,12 @@ from mammo.settings import AnnotationSettings, DisplaySettings, MarkSettings
 
 Grey = NDArray[np.uint8]
 
+# Copies mostly bring no window; with the whole range shown no tissue becomes as white as the marks.
+SHOWN = DisplaySettings(percentiles=(0.0, 100.0))
 # A line's course can be followed where it is brighter by this share of min_difference.
 TRACE = 0.4
+# On dense tissue white is hardly brighter: pixels that are white themselves need less, as shares of min_difference.
+WHITE, WHITE_FIRM, WHITE_TRACE = 245, 0.3, 0.15
 # More than this share of a copy that is brighter than the film should be: it shows something else.
 MOST_MARKED = 0.2
 # A grey is judged by no fewer pixels than this.
@@ -41,10 +45,10 @@ def find(evidence: Evidence, settings: AnnotationSettings) -> list[Finding]:
     copies = [path for path in evidence.of("twin") if not _is_coloured(path, settings.outline.min_chroma)]
     if not copies:
         return []
-    clean = display_film(evidence.film, DisplaySettings(), evidence.frame).pixels
+    clean = display_film(evidence.film, SHOWN, evidence.frame).pixels
     found: list[Finding] = []
     for path in copies:
-        marked = display_film(path, DisplaySettings()).pixels
+        marked = display_film(path, SHOWN).pixels
         found += _in_copy(marked, clean, evidence.size, settings.marks)
     return found
 
@@ -81,8 +85,14 @@ def marks(marked: Grey, clean: Grey, min_difference: int) -> tuple[Mask, Mask]:
     brighter = cv2.subtract(marked, cv2.dilate(expected, np.ones((reach, reach), np.uint8)))
     if (brighter >= min_difference).mean() > MOST_MARKED:
         raise Unusable("the marked copy does not show the same as the film")
-    firm = (brighter >= min_difference).astype(np.uint8)
-    trace = (brighter >= max(1, round(TRACE * min_difference))).astype(np.uint8)
+    white = marked >= WHITE
+    firm = ((brighter >= min_difference) | (white & (brighter >= WHITE_FIRM * min_difference))).astype(
+        np.uint8
+    )
+    paler = (brighter >= TRACE * min_difference) | (
+        white & (brighter >= max(1, WHITE_TRACE * min_difference))
+    )
+    trace = paler.astype(np.uint8)
     return firm, connected_to(trace, firm > 0)
 
 
