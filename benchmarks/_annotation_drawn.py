@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from _annotation_scores import Job, Score, score
+from _annotation_scores import EXACT_COLOUR, Job, Score, score
 
 from mammo.annotations import burned_in, outline, white_marks
 from mammo.annotations.finding import Evidence
@@ -98,11 +98,11 @@ def points(form: str, count: int, seed: int, shapes: tuple[tuple[int, int], ...]
 
 
 def jobs(seed: int) -> list[Job]:
-    """All cases of the drawn forms."""
+    """All cases of the drawn forms, and the exact-colour test on the first outlines."""
     made: list[Point] = []
-    for form, count, full in (("outline", 480, 8), ("burned_in", 240, 4), ("white_marks", 240, 4)):
+    for form, count, full in (("outline", 720, 6), ("burned_in", 240, 2), ("white_marks", 240, 2)):
         made += points(form, count, seed, (USUAL, SMALL)) + points(form, full, seed, (FULL,))
-    return [partial(run, point) for point in made]
+    return [partial(run, point) for point in made] + [partial(reference, point) for point in made[:120]]
 
 
 def run(point: Point) -> list[Score]:
@@ -152,7 +152,7 @@ def draw(point: Point, grey: np.ndarray) -> Marked:
 
 def deliver(point: Point, folder: Path) -> tuple[Evidence, list[Box]]:
     """Write the point's files; what the recogniser is given, and the truth in the film's pixels."""
-    brightness = background(point.seed, point.number % 4, point.shape)
+    brightness = background(point.seed, point.number % (2 if point.shape == FULL else 4), point.shape)
     height, width = point.shape
     film = (width, height)
     rng = np.random.default_rng([point.seed, point.number, 99])
@@ -245,4 +245,5 @@ def reference(point: Point) -> list[Score]:
     with tempfile.TemporaryDirectory() as folder:
         evidence, truth = deliver(point, Path(folder))
         picture = outline.read_picture(evidence.of("picture")[0])
-    return [score("exact colour", (), truth, exact_colour_boxes(picture, point.colour))]
+    # The truth lies in the film's pixels, which are the picture's here.
+    return [score(EXACT_COLOUR, (), truth, exact_colour_boxes(picture, point.colour))]

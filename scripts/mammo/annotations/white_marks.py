@@ -29,12 +29,12 @@ SHOWN = DisplaySettings(percentiles=(0.0, 100.0))
 TRACE = 0.4
 # On dense tissue white is hardly brighter: pixels that are white themselves need less, as shares of min_difference.
 WHITE, WHITE_FIRM, WHITE_TRACE = 245, 0.3, 0.15
-# More than this share of a copy that is brighter than the film should be: it shows something else.
-MOST_MARKED = 0.2
+# More than this share of a copy brighter than its film lets expect, or less agreement: it shows something else.
+MOST_MARKED, LEAST_CORRELATION = 0.2, 0.8
 # A grey is judged by no fewer pixels than this.
 LEAST_SUPPORT = 25
 # Black and white stand for all that a window cut off: what is usual there is the upper end, not the middle.
-USUAL, USUAL_AT_END = 0.5, 0.95
+USUAL, USUAL_AT_END = 0.5, 0.8
 
 
 def find(evidence: Evidence, settings: AnnotationSettings) -> list[Finding]:
@@ -83,7 +83,7 @@ def marks(marked: Grey, clean: Grey, min_difference: int) -> tuple[Mask, Mask]:
     # Edges lie a pixel off where one of the two was resized or compressed.
     reach = 5 if resized else 3
     brighter = cv2.subtract(marked, cv2.dilate(expected, np.ones((reach, reach), np.uint8)))
-    if (brighter >= min_difference).mean() > MOST_MARKED:
+    if (brighter >= min_difference).mean() > MOST_MARKED or not _alike(marked, expected):
         raise Unusable("the marked copy does not show the same as the film")
     white = marked >= WHITE
     firm = ((brighter >= min_difference) | (white & (brighter >= WHITE_FIRM * min_difference))).astype(
@@ -94,6 +94,14 @@ def marks(marked: Grey, clean: Grey, min_difference: int) -> tuple[Mask, Mask]:
     )
     trace = paler.astype(np.uint8)
     return firm, connected_to(trace, firm > 0)
+
+
+def _alike(marked: Grey, expected: Grey) -> bool:
+    """Whether a copy has the film's greys where the film has them; one of a single grey says nothing."""
+    first, second = (picture[::4, ::4].ravel().astype(np.float64) for picture in (marked, expected))
+    if not first.std() or not second.std():
+        return False
+    return float(np.corrcoef(first, second)[0, 1]) >= LEAST_CORRELATION
 
 
 def usual_greys(clean: Grey, marked: Grey) -> Grey:
