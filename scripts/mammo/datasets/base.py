@@ -118,9 +118,7 @@ def unique_names(names: Sequence[str], sources: Sequence[str]) -> list[str]:
     counts = Counter(name.lower() for name in safe)
     ends = [sha256_bytes(source.encode("utf-8", "surrogateescape"))[:8] for source in sources]
     return [
-        name
-        if counts[name.lower()] == 1 and len(name) <= MAX_FILM_ID
-        else f"{name[: MAX_FILM_ID - 9]}-{end}"
+        name if counts[name.lower()] == 1 and len(name) <= MAX_FILM_ID else f"{name[: MAX_FILM_ID - 9]}-{end}"
         for name, end in zip(safe, ends, strict=True)
     ]
 
