@@ -6,13 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
+from mammo.annotations.colours import colours_found
+from mammo.annotations.drawn import line_width
+from mammo.annotations.finding import Evidence
 from mammo.annotations.frames import check_proportions, scale_to_film
-from mammo.annotations.outline import find_outlines, line_width, read_picture
+from mammo.annotations.outline import find, find_outlines, outlines, read_picture
 from mammo.dicom.unusable import Unusable
 from mammo.phantom.film import FilmSpec, make_film
 from mammo.phantom.outline import Pen, outlined_jpeg
 from mammo.phantom.settings import DifficultySettings
-from mammo.settings import OutlineSettings
+from mammo.settings import AnnotationSettings, OutlineSettings
 
 HEIGHT, WIDTH = 640, 512
 
@@ -104,6 +107,66 @@ def test_gaps_of_a_line_are_closed_up_to_their_setting():
     closed = find_outlines(broken, OutlineSettings(close_gap=9))
     assert len(closed) == 1 and iou(closed[0], (50, 50, 151, 151)) > 0.9
     assert find_outlines(broken, OutlineSettings(close_gap=0)) == []
+
+
+def write(text, x, y, size=0.8):
+    return lambda picture, colour, line: cv2.putText(
+        picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, line, cv2.LINE_AA
+    )
+
+
+@pytest.mark.parametrize("text", ["M1", "B4", "LO", "R10", "mass 3"])
+def test_words_in_the_readers_colour_are_no_lesions_and_move_no_box(text):
+    boxes = find_outlines(canvas(ring(80, 100, 40), write(text, 130, 105)), OutlineSettings())
+    assert len(boxes) == 1 and iou(boxes[0], (40, 60, 121, 141)) > 0.95
+
+
+def test_an_arrow_that_touches_an_outline_does_not_move_its_box():
+    arrow = lambda picture, colour, line: cv2.arrowedLine(picture, (250, 30), (130, 75), colour, line)  # noqa: E731
+    boxes = find_outlines(canvas(ring(100, 100, 40), arrow), OutlineSettings())
+    assert len(boxes) == 1 and iou(boxes[0], (60, 60, 141, 141)) > 0.95
+
+
+def test_outlines_that_cross_are_two_whole_lesions():
+    boxes = find_outlines(canvas(ring(90, 100, 50), ring(165, 100, 50)), OutlineSettings())
+    assert len(boxes) == 2
+    assert iou(boxes[0], (40, 50, 141, 151)) > 0.9 and iou(boxes[1], (115, 50, 216, 151)) > 0.9
+
+
+def test_a_frame_round_the_picture_and_a_word_in_a_frame_are_no_lesions():
+    frame = lambda picture, colour, line: cv2.rectangle(picture, (1, 1), (298, 198), colour, line)  # noqa: E731
+    stamp = lambda picture, colour, line: cv2.rectangle(picture, (60, 80), (260, 125), colour, line)  # noqa: E731
+    assert find_outlines(canvas(frame, stamp, write("CHECKED", 75, 112, 1.2)), OutlineSettings()) == []
+
+
+def test_an_outline_that_all_but_closes_is_a_lesion():
+    boxes = find_outlines(canvas(ring(100, 100, 60, 20, 340)), OutlineSettings())
+    assert len(boxes) == 1 and iou(boxes[0], (40, 40, 161, 161)) > 0.9
+
+
+def test_each_outline_is_named_by_its_colour():
+    picture = canvas(ring(80, 100, 40))
+    cv2.circle(picture, (220, 100), 40, (0, 255, 0), 2)
+    settings = OutlineSettings(colours=("red", "green", "dark_red"))
+    assert [colour for _, colour in outlines(picture, settings)] == ["red", "green"]
+    assert [colour for _, colour in outlines(canvas(ring(80, 100, 40), colour=(0, 0, 150)), settings)] == [
+        "dark_red"
+    ]
+
+
+def test_the_colours_of_a_picture_are_named_whatever_is_configured():
+    picture = canvas(ring(80, 100, 40), colour=(255, 0, 255))
+    cv2.circle(picture, (220, 100), 40, (0, 255, 255), 1)
+    assert list(colours_found(picture)) == ["magenta", "yellow"]
+    assert colours_found(canvas()) == {}
+
+
+def test_findings_are_in_the_films_pixels(tmp_path):
+    (tmp_path / "a.png").write_bytes(cv2.imencode(".png", canvas(ring(100, 100, 50)))[1].tobytes())
+    evidence = Evidence(tmp_path / "a.dcm", (600, 500), companions={"picture": [tmp_path / "a.png"]})
+    (found,) = find(evidence, AnnotationSettings())
+    assert iou(found.box, (100, 125, 302, 377.5)) > 0.95
+    assert (found.form, found.colour) == ("outline", "red")
 
 
 def test_marks_too_small_for_a_lesion_are_dropped():

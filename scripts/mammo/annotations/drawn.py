@@ -104,7 +104,9 @@ def drawn_lesions(
     for part in _parts(lines, trace, _components(trace), close_gap + 3):
         boxes = _without_letters(_enclosed(part, close_gap, min_side, shape), part, glyphs, lines, shape)
         left, top = part.window[:2]
-        found += [(x1 + left, y1 + top, x2 + left, y2 + top) for x1, y1, x2, y2 in boxes]
+        found += [
+            (float(x1 + left), float(y1 + top), float(x2 + left), float(y2 + top)) for x1, y1, x2, y2 in boxes
+        ]
     return sorted(found, key=lambda box: (box[1], box[0], box[3], box[2]))
 
 
@@ -156,7 +158,7 @@ def _enclosed(part: _Part, close_gap: int, min_side: int, shape: tuple[int, ...]
     boxes = [box for box in boxes if min(box[2] - box[0], box[3] - box[1]) >= min_side]
     boxes += _painted(part, boxes, min_side)
     if not boxes:
-        boxes = _nearly_closed(part, max(2 * min_side, _letter_height(shape)))
+        boxes = _nearly_closed(part, max(2 * min_side, _letter_height(shape)), shape)
     return boxes
 
 
@@ -263,11 +265,15 @@ def _holes(
         x, y, across, down, area = (int(value) for value in statistics[label])
         if label in outside or min(across, down) < 3 or area < 9:
             continue
-        if across > FRAME_SHARE * shape[1] and down > FRAME_SHARE * shape[0]:
+        if _is_frame(across, down, shape):
             continue
         region = (labels[y : y + down, x : x + across] == label).astype(np.uint8)
         if _at_edges(region, (x, y, x + across, y + down), edges, wall.shape) <= EDGE_SHARE:
             yield region, (x, y, x + across, y + down)
+
+
+def _is_frame(across: int, down: int, shape: tuple[int, ...]) -> bool:
+    return across > FRAME_SHARE * shape[1] and down > FRAME_SHARE * shape[0]
 
 
 def _at_edges(
@@ -496,13 +502,13 @@ def _painted(part: _Part, taken: list[Box], min_side: int) -> list[Box]:
     return boxes
 
 
-def _nearly_closed(part: _Part, least: int) -> list[Box]:
+def _nearly_closed(part: _Part, least: int, shape: tuple[int, ...]) -> list[Box]:
     """Boxes of single lines that go nearly round something large without closing."""
     boxes = []
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(part.lines, connectivity=8)
     for label in range(1, len(statistics)):
         x, y, across, down, area = (int(value) for value in statistics[label])
-        if min(across, down) < least or area > 0.35 * across * down:
+        if min(across, down) < least or area > 0.35 * across * down or _is_frame(across, down, shape):
             continue
         line = (labels[y : y + down, x : x + across] == label).astype(np.uint8)
         rows, columns = np.nonzero(line)
