@@ -21,7 +21,7 @@ Mask = NDArray[np.uint8]
 Window = tuple[int, int, int, int]
 
 # A box of which both sides are nearly the picture's is a frame round it.
-FRAME_SHARE = 0.95
+FRAME_SHARE = 0.9
 # Of a region that is cut off by the picture's edge at most this share of its rim lies there; a corner has .59.
 EDGE_SHARE = 0.65
 # As far into a corner as a region is followed, in pixels.
