@@ -6,7 +6,7 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench gpu lock clean distclean environment test-environment
+.PHONY: help demo test fuzz lint format bench gpu lock clean distclean environment test-environment
 
 # A user's settings for other Pythons must not reach this one. Without bytecode Snakemake takes 5 to 9 s to start.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDONTWRITEBYTECODE SNAKEMAKE_PROFILE
@@ -40,8 +40,12 @@ format: test-environment  ## Put Python and Snakemake code into shape
 	@$(PY) -m ruff format .
 	@$(PY) -m snakefmt Snakefile rules
 
-bench: environment  ## Every comparison of benchmarks/, into benchmarks/results.json
-	@$(PY) benchmarks/run.py
+# A reader that meets something it does not stand leaves the input in build/fuzz.
+fuzz: test-environment  ## Spoilt inputs for every reader, FUZZ_SECONDS=60 each; READERS="display plist" for some
+	@$(PY) tests/fuzz/run.py --seconds $(or $(FUZZ_SECONDS),60) $(READERS)
+
+bench: environment  ## Every comparison of benchmarks/, into benchmarks/results.json; ARGS=films for some
+	@$(PY) benchmarks/run.py $(ARGS)
 
 gpu:  ## An environment with TensorFlow's CUDA wheels in .venv-gpu (several GB)
 	@bash envs/setup.sh .venv-gpu gpu.lock

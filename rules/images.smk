@@ -2,7 +2,7 @@
 
 
 rule decode:
-    """Decode the films of a shard to 8-bit grey JPEG."""
+    """Decode the films of a shard to grey images as readers see them."""
     input:
         # Ancient: the index is asked for, but only the shard's own list counts as newer.
         index=ancient(f"{DATA}/{{dataset}}/shards/index"),
