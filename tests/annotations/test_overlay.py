@@ -298,3 +298,24 @@ def test_real_planes_have_all_their_pixels(shared_data):
         planes = overlay.planes_of(dcmread(shared_data / "dicom" / file))
         assert [int(plane.raster.sum()) for plane in planes] == marked
     assert [plane.at for plane in planes] == [(408, 703), (-26, -26)]
+
+
+def noise(raster):
+    raster[:] = np.random.default_rng(1).random(raster.shape) < 0.4
+
+
+def hatching(raster):
+    for start in range(-320, 240, 8):
+        cv2.line(raster, (start, 0), (start + 320, 319), 1, 1)
+
+
+def grid(raster):
+    raster[::5], raster[:, ::5] = 1, 1
+
+
+@pytest.mark.parametrize("draw", [noise, hatching, grid], ids=lambda draw: draw.__name__)
+def test_what_is_no_drawing_is_unusable_at_once(boxes_of, draw):
+    raster = drawn()
+    draw(raster)
+    with pytest.raises(Unusable, match="no drawing"):
+        boxes_of(raster)

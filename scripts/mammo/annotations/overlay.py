@@ -58,9 +58,13 @@ def lesions_of(
     """Boxes of the lesions drawn into a plane, half-open in the film's pixels; `film` is (width, height)."""
     x, y = plane.at
     height, width = plane.raster.shape
-    # Only where the plane ends with the film does an edge cut outlines; marks smaller than a film are whole.
-    cut = x <= 0 and y <= 0 and x + width >= film[0] and y + height >= film[1]
-    found = drawn_boxes(plane.raster, settings.marks.close_gap, settings.marks.min_side, cut)
+    # Only where the plane ends with the film does an edge cut outlines; what a smaller plane holds is whole.
+    room = 2 * (settings.marks.close_gap + settings.marks.min_side)
+    ends = (y, film[1] - y - height, x, film[0] - x - width)
+    top, bottom, left, right = (0 if abs(end) <= 1 else room for end in ends)
+    raster = np.pad(plane.raster, ((top, bottom), (left, right)))
+    found = drawn_boxes(raster, settings.marks.close_gap, settings.marks.min_side)
+    x, y = x - left, y - top
     return [(x1 + x, y1 + y, x2 + x, y2 + y) for x1, y1, x2, y2 in found]
 
 
