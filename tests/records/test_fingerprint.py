@@ -107,6 +107,46 @@ def test_a_new_import_counts_what_it_brings(code):
     assert before != now
 
 
+TEMPLATE = "mammo/deep/templates/parts/row.html"
+
+
+@pytest.fixture
+def with_templates(code):
+    """A module that renders templates, one that does not, and a folder of templates beside them."""
+    (code / "mammo/deep/third.py").write_text("def page():\n    from jinja2 import Environment\n")
+    (code / TEMPLATE).parent.mkdir(parents=True)
+    (code / TEMPLATE).write_text("<td>{{ value }}</td>")
+    return code
+
+
+def test_a_changed_template_beside_a_module_that_renders_counts(with_templates):
+    before, now = after(with_templates, TEMPLATE, "<th>{{ value }}</th>")
+    assert before != now
+
+
+@pytest.mark.parametrize("name", ["mammo/deep/templates/more.css", "mammo/deep/templates/parts/more.html"])
+def test_a_new_template_and_the_name_of_a_template_count(with_templates, name):
+    before, now = after(with_templates, name, "p { margin: 0 }")
+    assert before != now
+    (with_templates / name).rename((with_templates / name).with_name("other.html"))
+    assert taken(with_templates) not in (before, now)
+
+
+def test_templates_elsewhere_do_not_count(with_templates):
+    (with_templates / "mammo/templates").mkdir()
+    before, now = after(with_templates, "mammo/templates/row.html", "<td></td>")
+    assert before == now
+
+
+def test_templates_of_which_a_script_uses_none_do_not_count(code):
+    """A script that uses another module of the same folder is not run again for a page that it does not make."""
+    before = taken(code)
+    (code / TEMPLATE).parent.mkdir(parents=True)
+    (code / TEMPLATE).write_text("<td>{{ value }}</td>")
+    (code / "mammo/deep/page.py").write_text("import jinja2\n")
+    assert taken(code) == before
+
+
 def test_the_place_and_the_spelling_of_the_root_do_not_count(code, tmp_path, monkeypatch):
     before = taken(code)
     shutil.copytree(code, tmp_path / "elsewhere" / "scripts")

@@ -1,4 +1,4 @@
-"""Fingerprints of code: which statements a script runs, whatever their comments, docstrings and layout."""
+"""Fingerprints of code: the statements that a script runs, whatever their comments and layout, and its templates."""
 
 from __future__ import annotations
 
@@ -10,20 +10,31 @@ from pathlib import Path
 
 # Its values travel as parameters of the rules that use them, defaults included: a new key elsewhere concerns nobody.
 NOT_COUNTED = "mammo/settings.py"
+RENDERER, TEMPLATES = (
+    "jinja2",
+    "templates",
+)  # a module that imports the one has its pages in the other, beside it
 
 
 @cache
 def code_fingerprint(script: Path, root: Path) -> str:
     """Digest of a script and of all modules of ours below `root` that it imports, at any depth and at any place.
 
-    Comments, docstrings and formatting do not count. 16 hexadecimal digits.
+    Comments, docstrings and formatting do not count. The files of a folder `templates` beside a module that imports
+    Jinja2 do, byte for byte. 16 hexadecimal digits.
     """
     digest = hashlib.sha256()
     script, root = script.resolve(), root.resolve()
-    for file in sorted(_reachable(script, root) - {root / NOT_COUNTED}):
-        name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
-        digest.update(f"{name}\0{_statements(file)}\0".encode())
+    modules = _reachable(script, root)
+    for file in sorted(modules - {root / NOT_COUNTED}):
+        digest.update(f"{_name(file, root)}\0{_statements(file)}\0".encode())
+    for file in sorted({template for module in modules for template in _templates(module)}):
+        digest.update(f"{_name(file, root)}\0".encode() + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def _name(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
 
 
 def _reachable(script: Path, root: Path) -> set[Path]:
@@ -59,6 +70,16 @@ def _files_of(name: str, root: Path) -> Iterator[Path]:
         for candidate in (base / "__init__.py", base.with_suffix(".py")):
             if candidate.is_file():
                 yield candidate
+
+
+def _templates(module: Path) -> list[Path]:
+    """What a module may fill in. Its neighbours, which use the package but render nothing, do not depend on it."""
+    folder = module.parent / TEMPLATES
+    if not folder.is_dir() or not any(
+        name.split(".")[0] == RENDERER for name in _imported_names(_tree(module))
+    ):
+        return []
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def _tree(file: Path) -> ast.Module:
