@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mammo.datasets.auditing import AuditRow, LookRow, audit_shard
+from mammo.datasets.audit_tables import AuditRow, LookRow
+from mammo.datasets.auditing import audit_shard
 from mammo.errors import run_main
 from mammo.settings import DataReportSettings, parse_section
 from mammo.tables.csvio import read_table, write_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mammo.datasets.auditing import AuditRow, check_privacy, joined
+from mammo.datasets.audit_tables import AuditRow, check_privacy, joined
 from mammo.errors import run_main
 from mammo.settings import DataReportSettings, parse_section
 from mammo.tables.csvio import read_table, write_table

@@ -12,7 +12,8 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from mammo.datasets.auditing import AuditRow, LookRow, audit_shard, check_privacy, joined
+from mammo.datasets.audit_tables import AuditRow, LookRow, check_privacy, joined
+from mammo.datasets.auditing import audit_shard
 from mammo.datasets.base import Companion, Item
 from mammo.datasets.looks import look_of
 from mammo.errors import UserError

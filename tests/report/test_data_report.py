@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mammo.datasets.auditing import AuditRow, LookRow
+from mammo.datasets.audit_tables import AuditRow, LookRow
 from mammo.datasets.looks import look_of
 from mammo.errors import UserError
 from mammo.records.plan import Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mammo.datasets.auditing import STOPPING
+from mammo.datasets.audit_tables import STOPPING
 from mammo.datasets.base import DUPLICATE
 from mammo.report.data_facts import Anchored, SetFacts, Shared, audit_counts
 from mammo.report.data_sets import DATASET, TRAIN

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mammo.datasets.auditing import MARKER, STOPPING, AuditRow, joined
+from mammo.datasets.audit_tables import MARKER, STOPPING, AuditRow, joined
 from mammo.report.data_sets import (
     DATASET,
     TEST,

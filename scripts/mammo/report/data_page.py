@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mammo.datasets.auditing import MARGIN, MARKER
+from mammo.datasets.audit_tables import MARGIN, MARKER
 from mammo.report.contact_sheet import Tile
 from mammo.report.data_checks import LOOK, OK, PROBLEM, Check, anchors_text
 from mammo.report.data_facts import NOT_SAID, QUANTILES, Anchored, SetFacts, audit_counts

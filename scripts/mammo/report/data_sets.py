@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from mammo.datasets.auditing import AuditRow, LookRow
+from mammo.datasets.audit_tables import AuditRow, LookRow
 from mammo.settings import (
     AnchorSettings,
     DataReportSettings,
