@@ -61,12 +61,10 @@ class Point:
     def conditions(self) -> tuple[str, ...]:
         """The words of the table."""
         low = (self.line - 1) // 2 * 2 + 1
-        words = [self.arrangement, f"line {low}-{low + 1} px", f"quality {self.quality // 10 * 10}s"]
-        if self.quality == 100:
-            words[2] = "quality 100"
+        drawn = self.arrangement if self.arrangement.startswith("clean") else f"drawn: {self.arrangement}"
+        words = [drawn, f"line {low}-{low + 1} px", f"quality {self.quality}", f"given: {self.twin}"]
         if self.form != "white_marks":
-            words += [f"colour {self.colour}", "4:2:0" if self.chroma_halved else "4:4:4"]
-        words += [self.twin] if self.twin else []
+            words += [f"colour {self.colour}", "chroma 4:2:0" if self.chroma_halved else "chroma 4:4:4"]
         return (*words, f"film {self.shape[1]}x{self.shape[0]}")
 
 
@@ -74,9 +72,9 @@ def points(form: str, count: int, seed: int, shapes: tuple[tuple[int, int], ...]
     """`count` points of a form's grid: each axis a shuffled round of its values, so that all come equally often."""
     rng = np.random.default_rng([seed, sorted(FORMS).index(form), *shapes[0]])
     twins = {
-        "outline": ("same size", "other size"),
+        "outline": ("picture", "picture of other size"),
         "burned_in": ("twin", "twin of other size", "film itself"),
-        "white_marks": ("same window", "other window", "other size", "film through JPEG"),
+        "white_marks": ("twin", "twin of other window", "twin of other size", "film through JPEG"),
     }
     axes = {
         "arrangement": (*ARRANGEMENTS, *ARRANGEMENTS, *(f"clean: {what}" for what in CLEAN)),
@@ -156,7 +154,7 @@ def deliver(point: Point, folder: Path) -> tuple[Evidence, list[Box]]:
     height, width = point.shape
     film = (width, height)
     rng = np.random.default_rng([point.seed, point.number, 99])
-    if point.twin in ("other size", "twin of other size"):
+    if point.twin.endswith("of other size"):
         # The film is larger or smaller than the picture that was marked, in x and y by themselves.
         factor = rng.uniform(0.8, 1.5)
         film = (round(width * factor * rng.uniform(0.95, 1.05)), round(height * factor))
@@ -202,7 +200,9 @@ def _white(
     point: Point, brightness: np.ndarray, film: tuple[int, int], folder: Path, rng: np.random.Generator
 ) -> Written:
     window = (0.42, 0.8)
-    other = (rng.uniform(0.38, 0.5), rng.uniform(0.75, 1.2)) if point.twin == "other window" else window
+    other = (
+        (rng.uniform(0.38, 0.5), rng.uniform(0.75, 1.2)) if point.twin == "twin of other window" else window
+    )
     marked = draw(point, grey_of(brightness, other))
     picture = after_jpeg(marked.picture[:, :, 0], point.quality, True)
     (folder / "marked.dcm").write_bytes(marked_capture(picture, "bench", "MONOCHROME2"))
@@ -241,7 +241,7 @@ def exact_colour_boxes(picture: np.ndarray, colour: str) -> list[Box]:
 
 def reference(point: Point) -> list[Score]:
     """The exact-colour test on the same picture as `run` looks at; an outline's point of the picture's own size."""
-    point = replace(point, twin="same size")
+    point = replace(point, twin="picture")
     with tempfile.TemporaryDirectory() as folder:
         evidence, truth = deliver(point, Path(folder))
         picture = outline.read_picture(evidence.of("picture")[0])

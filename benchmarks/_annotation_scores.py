@@ -6,6 +6,7 @@ and gives its `Score`s. A module that has such cases offers `jobs(seed) -> list[
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -82,14 +83,20 @@ class Row:
 
 
 def rows(scores: Sequence[Score]) -> list[Row]:
-    """All films of a form first, then each condition, in the order in which they first occur."""
+    """All films of a form first, then each condition, sorted by name and number."""
     made = []
     for form in dict.fromkeys(one.form for one in scores):
         of_form = [one for one in scores if one.form == form]
-        conditions = dict.fromkeys(word for one in of_form for word in one.conditions)
+        conditions = sorted({word for one in of_form for word in one.conditions}, key=_natural)
         made.append(_row(form, "all", of_form))
         made += [_row(form, word, [one for one in of_form if word in one.conditions]) for word in conditions]
     return made
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """Sorts numbers within a text by their size."""
+    parts = re.split(r"(\d+)", text)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 def _row(form: str, condition: str, scores: Sequence[Score]) -> Row:

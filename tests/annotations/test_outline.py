@@ -169,6 +169,19 @@ def test_findings_are_in_the_films_pixels(tmp_path):
     assert (found.form, found.colour) == ("outline", "red")
 
 
+def test_a_photograph_and_coloured_noise_are_refused_before_they_cost_time():
+    generator = np.random.default_rng(1)
+    noise = generator.integers(0, 256, (1500, 1200, 3), dtype=np.uint8)
+    speckled = canvas()
+    speckled = np.repeat(np.repeat(speckled, 6, 0), 4, 1)
+    speckled[generator.random(speckled.shape[:2]) < 0.05] = (0, 0, 255)
+    grid = np.full((1200, 1200, 3), 90, np.uint8)
+    grid[::24] = grid[:, ::24] = (0, 0, 255)
+    for picture in (noise, speckled, grid):
+        with pytest.raises(Unusable):
+            find_outlines(picture, OutlineSettings())
+
+
 def test_marks_too_small_for_a_lesion_are_dropped():
     assert find_outlines(canvas(ring(50, 50, 4)), OutlineSettings(close_gap=0)) == []
 

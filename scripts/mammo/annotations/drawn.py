@@ -15,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo.annotations.frames import Box
+from mammo.dicom.unusable import Unusable
 
 # 0 or 1, (height, width).
 Mask = NDArray[np.uint8]
 Window = tuple[int, int, int, int]
 
+# A drawing has some hundred lines and letters; those that come near one another enclose some dozen regions.
+MOST_PIECES, MOST_REGIONS = 3000, 150
 # A box of which both sides are nearly the picture's is a frame round it.
 FRAME_SHARE = 0.9
 # Of a region that is cut off by the picture's edge at most this share of its rim lies there; a corner has .59.
@@ -95,13 +98,16 @@ def drawn_lesions(
     `lines` are the pixels of the lines, `trace` the same with paler ones along which a line goes on; `picture` is
     (height, width) of the whole picture where the masks are a part of it. Gaps up to `close_gap` pixels are closed;
     boxes with a side below `min_side` are dropped. Of nested outlines each is a lesion, unless the boxes nearly agree
-    (a line drawn twice). Sorted from top to bottom, then from left to right.
+    (a line drawn twice). Sorted from top to bottom, then from left to right. Raises `Unusable` for what is no drawing:
+    noise and photographs would take hours.
     """
     shape = lines.shape if picture is None else picture
     trace = np.maximum(lines, trace)
-    glyphs = _components(lines)
+    glyphs, pieces = _components(lines), _components(trace)
+    if max(len(glyphs), len(pieces)) > MOST_PIECES:
+        raise Unusable(f"more than {MOST_PIECES} separate lines are no drawing")
     found: list[Box] = []
-    for part in _parts(lines, trace, _components(trace), close_gap + 3):
+    for part in _parts(lines, trace, pieces, close_gap + 3):
         boxes = _without_letters(_enclosed(part, close_gap, min_side, shape), part, glyphs, lines, shape)
         left, top = part.window[:2]
         found += [
@@ -258,6 +264,9 @@ def _holes(
     """Connected regions beside the wall that do not reach the outside: mask within its box, and the box."""
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - wall, connectivity=4)
     rims = (labels[:, 0], labels[0], labels[:, -1], labels[-1])
+    large = statistics[:, (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT)].min(axis=1) >= 3
+    if int(large.sum()) > MOST_REGIONS:
+        raise Unusable(f"lines that enclose more than {MOST_REGIONS} regions are no drawing")
     outside = {0} | {
         int(label) for rim, edge in zip(rims, edges, strict=True) if not edge for label in np.unique(rim)
     }
