@@ -20,6 +20,8 @@ Points = NDArray[np.float64]
 
 # Hands end an outline near where it began: the gap as a share of the line's length.
 OPEN_SHARE = 0.1
+# Lines of fewer points were not drawn by hand: they close within a pixel or not at all.
+BY_HAND, SAME_PLACE = 8, 1.0
 # A curve that runs to and fro (a ruler, a pointer) encloses less than this share of its box.
 THIN_SHARE = 0.05
 # Points of a spline between two given ones; beyond so many given ones the polygon is as good as the curve.
@@ -58,9 +60,10 @@ def region_box(kind: str, points: Points, filled: bool = False) -> Box | None:
 
 
 def is_closed(points: Points) -> bool:
-    """Whether a line ends where it began, as far as hands do that."""
+    """Whether a line ends where it began, as far as hands do that; an angle's two arms may end near each other."""
     steps = np.hypot(*np.diff(points, axis=0).T)
-    return bool(np.hypot(*(points[-1] - points[0])) <= OPEN_SHARE * steps.sum())
+    reach = OPEN_SHARE * steps.sum() if len(points) >= BY_HAND else SAME_PLACE
+    return bool(np.hypot(*(points[-1] - points[0])) <= reach)
 
 
 def spline(points: Points) -> Points:

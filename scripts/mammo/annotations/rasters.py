@@ -29,6 +29,8 @@ MOST_CONTOURS, MOST_SPREAD = 1500, 10
 LEAST_LETTER, MOST_LETTERS = 5, 3000
 # A filled region fills its box at least so far; what fills less is lines that cross.
 FILLED_SHARE = 0.4
+# The largest disc in it has at least this share of its shorter side; an arrow's head has less of the arrow's.
+THICK_SHARE = 0.4
 
 
 def parts_of_mask(mask: Raster, film: tuple[int, int], min_side: int) -> list[Box]:
@@ -143,7 +145,7 @@ def _rows(boxes: NDArray[np.float64]) -> NDArray[np.int_]:
 def _filled(
     raster: Raster, labels: NDArray[np.int32], statistics: NDArray[np.int32], min_side: int
 ) -> NDArray[np.bool_]:
-    """Which connected parts are filled regions: a disc of `min_side` fits in, as into no line."""
+    """Which connected parts (by label) are filled regions: a disc of `min_side` fits in, as into no line."""
     sides = statistics[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
     share = statistics[:, cv2.CC_STAT_AREA] / np.maximum(sides.prod(axis=1, dtype=np.int64), 1)
     filled = (sides.min(axis=1) >= min_side) & (share >= FILLED_SHARE)
@@ -154,5 +156,5 @@ def _filled(
         deepest = np.zeros(len(statistics), np.float32)
         np.maximum.at(deepest, labels[raster > 0], depth[raster > 0])
         # The depth of a disc of n pixels across is about (n + 1) / 2.
-        filled &= 2 * deepest >= min_side
+        filled &= 2 * deepest >= np.maximum(min_side, THICK_SHARE * sides.min(axis=1))
     return filled
