@@ -169,6 +169,14 @@ def test_findings_are_in_the_films_pixels(tmp_path):
     assert (found.form, found.colour) == ("outline", "red")
 
 
+def test_a_lesion_in_two_pictures_of_a_film_is_one(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(cv2.imencode(".png", canvas(ring(100, 100, 50)))[1].tobytes())
+    pictures = [tmp_path / "a.png", tmp_path / "b.png"]
+    evidence = Evidence(tmp_path / "a.dcm", (300, 200), companions={"picture": pictures})
+    assert len(find(evidence, AnnotationSettings())) == 1
+
+
 def test_a_photograph_and_coloured_noise_are_refused_before_they_cost_time():
     generator = np.random.default_rng(1)
     noise = generator.integers(0, 256, (1500, 1200, 3), dtype=np.uint8)

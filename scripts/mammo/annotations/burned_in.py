@@ -12,7 +12,7 @@ import numpy as np
 
 from mammo.annotations.colours import Picture
 from mammo.annotations.finding import Evidence, Finding
-from mammo.annotations.outline import in_film
+from mammo.annotations.outline import distinct, in_film
 from mammo.dicom.read import decoded_samples, read_film, read_header, tolerant
 from mammo.dicom.samples import GREYS
 from mammo.dicom.unusable import Unusable
@@ -30,7 +30,7 @@ def find(evidence: Evidence, settings: AnnotationSettings) -> list[Finding]:
         if picture is not None:
             found += in_film(picture, evidence.size, settings.outline, "burned_in", "the marked copy")
     if found:
-        return found
+        return distinct(found)
     picture = coloured_picture(evidence.film, evidence.frame)
     if picture is None:
         return []

@@ -480,7 +480,7 @@ def _once(boxes: list[Box]) -> list[Box]:
     """The larger one of boxes that nearly agree."""
     kept: list[Box] = []
     for box in sorted(boxes, key=_area, reverse=True):
-        if all(_overlap(box, other) < TWICE_IOU for other in kept):
+        if all(overlap(box, other) < TWICE_IOU for other in kept):
             kept.append(box)
     return kept
 
@@ -502,7 +502,7 @@ def _painted(part: _Part, taken: list[Box], min_side: int) -> list[Box]:
         )
         contours, _ = cv2.findContours(blob, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         box = (float(x), float(y), float(x + across), float(y + down))
-        if len(contours) != 1 or any(_overlap(box, other) > 0.1 for other in taken):
+        if len(contours) != 1 or any(overlap(box, other) > 0.1 for other in taken):
             continue
         _, sides, _ = cv2.minAreaRect(contours[0])
         fills = cv2.contourArea(contours[0]) / max(1.0, sides[0] * sides[1])
@@ -584,7 +584,7 @@ def _outer(box: Box, lines: Mask) -> Box:
 
 def _glyph_of(box: Box, glyphs: NDArray[np.int32]) -> Box | None:
     """The box of the connected shape that a loop belongs to, where the loop is a good part of it."""
-    overlaps = [_overlap(box, tuple(glyph)) for glyph in glyphs.tolist()]
+    overlaps = [overlap(box, tuple(glyph)) for glyph in glyphs.tolist()]
     best = int(np.argmax(overlaps)) if overlaps else 0
     if not overlaps or overlaps[best] < 0.2:
         return None
@@ -655,7 +655,7 @@ def _area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _overlap(first: Box, second: Box) -> float:
+def overlap(first: Box, second: Box) -> float:
     """Intersection over union."""
     across = min(first[2], second[2]) - max(first[0], second[0])
     down = min(first[3], second[3]) - max(first[1], second[1])
@@ -674,4 +674,4 @@ def _mean(first: Box, second: Box) -> Box:
 
 def _contained(box: Box, other: Box) -> bool:
     """Whether most of a box lies in another one or the two agree."""
-    return _overlap(box, other) > TWICE_IOU or _area(other) < _area(box)
+    return overlap(box, other) > TWICE_IOU or _area(other) < _area(box)

@@ -16,7 +16,7 @@ from mammo.annotations.colours import (
     coloured_window,
     colours_found,
 )
-from mammo.annotations.drawn import drawn_lesions, line_width
+from mammo.annotations.drawn import TWICE_IOU, drawn_lesions, overlap
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import Box, check_proportions, scale_to_film
 from mammo.dicom.picture import checked_bytes
@@ -26,7 +26,7 @@ from mammo.settings import AnnotationSettings, Form, OutlineSettings
 # Lines and text cover a few hundredths of a picture; a painted lesion of two fifths of its side a seventh.
 MOST_COLOURED = 0.35
 
-__all__ = ["colours_found", "find", "find_outlines", "line_width", "outlines", "read_picture"]
+__all__ = ["colours_found", "distinct", "find", "find_outlines", "in_film", "outlines", "read_picture"]
 
 
 def find(evidence: Evidence, settings: AnnotationSettings) -> list[Finding]:
@@ -36,7 +36,16 @@ def find(evidence: Evidence, settings: AnnotationSettings) -> list[Finding]:
         found += in_film(
             read_picture(path), evidence.size, settings.outline, "outline", "the picture beside it"
         )
-    return found
+    return distinct(found)
+
+
+def distinct(findings: list[Finding]) -> list[Finding]:
+    """Findings of several pictures of one film, each lesion once: the first of those whose boxes nearly agree."""
+    kept: list[Finding] = []
+    for one in findings:
+        if all(overlap(one.box, other.box) < TWICE_IOU for other in kept):
+            kept.append(one)
+    return kept
 
 
 def in_film(

@@ -17,6 +17,7 @@ from mammo.annotations.colours import LEAST_PIXELS, chroma_of
 from mammo.annotations.drawn import Mask, connected_to, drawn_lesions
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import check_proportions, scale_to_film
+from mammo.annotations.outline import distinct
 from mammo.dicom.display import display_film
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings, DisplaySettings, MarkSettings
@@ -50,7 +51,7 @@ def find(evidence: Evidence, settings: AnnotationSettings) -> list[Finding]:
     for path in copies:
         marked = display_film(path, SHOWN).pixels
         found += _in_copy(marked, clean, evidence.size, settings.marks)
-    return found
+    return distinct(found)
 
 
 def _is_coloured(path: Path, min_chroma: int) -> bool:
