@@ -47,8 +47,9 @@ def cell_fault(row: LabelRow, column: str, expected: str) -> str:
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """A text fit for a message: a file of another kind has megabytes in its first line."""
-    return text if len(text) <= most else f"{text[:most]}…"
+    """A text fit for a message: a file of another kind has megabytes in its first line, and letters that are none."""
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:most])
+    return shown if len(text) <= most else f"{shown}…"
 
 
 def read_labels(
