@@ -15,7 +15,7 @@ Draw = Callable[[st.SearchStrategy], object]
 CELLS = [
     b"", b" ", b"-1", b"0", b"1e309", b"nan", b"inf", b"-inf", b"9" * 400, b"1.5", b"1e-320",
     b'"', b'""', b"'", b",", b";",
-    b"\0", b"\r", b"\n", b"\r\n", b"\t", b"\xff", "유방".encode("cp949"), "유방".encode(), b"KIM^CANARY",
+    b"\0", b"\r", b"\n", b"\r\n", b"\t", b"\xff", "유방".encode("cp949"), "유방".encode(),
     b"../../x", b"/etc/passwd",
     b"(1, 2)", b"(nan, inf)", b"(1e308, -1e308)", b"[1]", b"{}", b"null", b"true", b"A" * 200_000,
     b"=cmd()", "\u2028".encode(),

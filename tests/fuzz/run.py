@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "build" / "fuzz"
+os.environ["TQDM_DISABLE"] = "1"
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "scripts")]
 BATCH, SHRINKING = 50, 20
 
@@ -72,7 +73,6 @@ def _child(name: str, arguments: argparse.Namespace) -> int:
     from hypothesis import HealthCheck, Phase, given, seed, settings
 
     logging.disable(logging.CRITICAL)
-    os.environ["TQDM_DISABLE"] = "1"
     target = targets()[name]
     if arguments.input:
         data = arguments.input.read_bytes()

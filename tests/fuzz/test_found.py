@@ -59,3 +59,7 @@ def test_a_sequence_that_ends_nowhere_is_turned_down_or_read():
     )
     made.sort(key=lambda one: one.tag)
     assert "broken DICOM header" in reason("display", written(made))
+
+
+def test_a_header_of_control_characters_is_shown_in_one_plain_line():
+    assert "'bi-rads' is missing" in reason("inbreast_csv", b"File Name;View;Bi-R\x1b[2J\r\x01ds\n1;CC;2\n")
