@@ -29,8 +29,8 @@ MOST_CONTOURS, MOST_SPREAD = 1500, 10
 LEAST_LETTER, MOST_LETTERS = 5, 3000
 # A filled region fills its box at least so far; what fills less is lines that cross.
 FILLED_SHARE = 0.4
-# The largest disc in it has at least this share of its shorter side; an arrow's head has less of the arrow's.
-THICK_SHARE = 0.4
+# One that fills less than this may be a fat arrow: then twice as large a disc must fit in.
+FULL_SHARE = 0.6
 
 
 def parts_of_mask(mask: Raster, film: tuple[int, int], min_side: int) -> list[Box]:
@@ -156,5 +156,5 @@ def _filled(
         deepest = np.zeros(len(statistics), np.float32)
         np.maximum.at(deepest, labels[raster > 0], depth[raster > 0])
         # The depth of a disc of n pixels across is about (n + 1) / 2.
-        filled &= 2 * deepest >= np.maximum(min_side, THICK_SHARE * sides.min(axis=1))
+        filled &= 2 * deepest >= np.where(share >= FULL_SHARE, 1, 2) * min_side
     return filled
