@@ -22,7 +22,7 @@ from mammo.errors import run_main  # noqa: E402
 from mammo.files import write_text_atomic  # noqa: E402
 
 # Modules with cases: each offers jobs(seed). The order is that of the table.
-SOURCES = ("_annotation_drawn",)
+SOURCES = ("_annotation_drawn", "_annotation_objects")
 
 
 def run_job(job: Job) -> list[Score]:
