@@ -18,5 +18,11 @@ def run_main(main: Callable[[], None]) -> None:
     try:
         main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain_line(str(error))}", file=sys.stderr)
         sys.exit(1)
+
+
+def plain_line(text: str, most: int = 3000) -> str:
+    """A text as one line that a terminal only shows: messages quote files, and files may hold anything."""
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:most])
+    return shown if len(text) <= most else f"{shown}…"
