@@ -76,7 +76,7 @@ rule data_report:
     benchmark:
         "logs/data_report.jsonl"
     conda:
-        "../envs/imaging.yaml"
+        "../envs/reporting.yaml"
     params:
         settings=PLAN.data_report_settings(),
         data=lambda wildcards: DATA,
