@@ -7,10 +7,7 @@ rule audit:
         # Ancient: the index is asked for, but only the shard's own list counts as newer.
         index=ancient(f"{DATA}/{{dataset}}/shards/index"),
         shard=shard_list,
-        images=lambda wildcards: (
-            f"{DATA}/{wildcards.dataset}/shards/{PLAN.image_folder(wildcards.dataset)}"
-            f"/images_{wildcards.shard}.csv"
-        ),
+        images=lambda wildcards: PLAN.images_of_shard(wildcards.dataset, wildcards.shard),
     output:
         table=f"{DATA}/{{dataset}}/shards/audit/audit_{{shard}}.csv",
         looks=f"{DATA}/{{dataset}}/shards/audit/looks_{{shard}}.csv",

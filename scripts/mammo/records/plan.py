@@ -47,6 +47,11 @@ class Plan:
         """Two-digit names of a dataset's shards."""
         return [f"{number:02d}" for number in range(self.config.datasets[dataset].shards)]
 
+    def images_of_shard(self, dataset: str, shard: str) -> str:
+        """Table of a shard's written images."""
+        folder = self.image_folder(dataset)
+        return f"{self.config.data_dir}/{dataset}/shards/{folder}/images_{shard}.csv"
+
     def index_settings(self, dataset: str) -> str:
         """What finding and pairing films depends on."""
         return self._dataset_settings(
