@@ -180,11 +180,12 @@ def shard_lines(items: Sequence[Item], shards: int) -> list[str]:
 def read_shard(path: Path | str) -> list[Item]:
     """The films of a shard. Raises `UserError` naming file and line."""
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        # Not splitlines: a film's name may hold what Unicode takes for a line's end.
+        lines = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: the shard cannot be read: {error}") from error
     items = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines if lines != [""] else [], start=1):
         try:
             items.append(Item.model_validate(json.loads(line)))
         except (ValueError, ValidationError) as error:
