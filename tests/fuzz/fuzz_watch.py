@@ -24,7 +24,7 @@ class Violation(AssertionError):
 
 
 class _TooLong(BaseException):
-    """Raised from the alarm (of the processor's time: other programs may be busy); no `except Exception` of a reader stops it."""
+    """Raised when the processor's time is up (other programs may be busy); no `except Exception` stops it."""
 
 
 def check(read: Callable[[], object]) -> str:

@@ -10,7 +10,10 @@ from fuzz_targets import Target, film, plist, read_in_a_folder, targets
 from fuzz_texts import png_claiming
 from fuzz_watch import address_space, check
 
+from mammo.datasets.base import read_shard
+from mammo.datasets.indexing import write_index
 from mammo.errors import UserError, run_main
+from mammo.settings import DatasetSettings
 
 
 def reason(name: str, data: bytes) -> str:
@@ -75,3 +78,18 @@ def test_an_error_for_the_terminal_is_one_plain_line_whatever_it_quotes(capsys):
         run_main(main)
     line = capsys.readouterr().err
     assert line.startswith("error: found 'Bi-R") and line[:-1].isprintable() and len(line) < 3100
+
+
+def test_a_film_whose_name_breaks_lines_is_one_film_of_its_shard(tmp_path):
+    folder = tmp_path / "set/dicom/d"
+    folder.mkdir(parents=True)
+    (folder / "one\u2028two\x85three.dcm").write_bytes(film())
+    wanted = {
+        "format": "hospital",
+        "shards": 1,
+        "parts": {"data": {}},
+        "deliveries": {"d": {"group": "mixed"}},
+    }
+    write_index("set", tmp_path / "set", DatasetSettings.model_validate(wanted), tmp_path / "work")
+    (item,) = read_shard(tmp_path / "work/shard_00.jsonl")
+    assert (tmp_path / item.film).is_file()
