@@ -163,3 +163,14 @@ def test_every_script_of_the_project_has_a_fingerprint_of_its_own(root):
     forget()
     scripts = sorted((root / "scripts").glob("*.py"))
     assert len({code_fingerprint(script, root / "scripts") for script in scripts}) == len(scripts)
+
+
+def test_the_data_report_is_made_again_for_its_templates_and_its_neighbours_results_are_not(root, tmp_path):
+    scripts = tmp_path / "scripts"
+    shutil.copytree(root / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    names = ("data_report.py", "evaluate.py")
+    before = [taken(scripts, name) for name in names]
+    with open(scripts / "mammo/report/templates/data_report.css", "a") as style:
+        style.write("p { margin: 0 }\n")
+    now = [taken(scripts, name) for name in names]
+    assert now[0] != before[0] and now[1] == before[1]

@@ -304,6 +304,25 @@ def test_texts_of_the_data_cannot_become_markup(data):
     assert "&lt;script&gt;" in page and "&lt;b&gt;bold" in page
 
 
+def test_the_charts_bars_say_for_how_many_lesions_they_stand(data):
+    for number in range(8):
+        data.film("A", f"small{number}", (30, 30, 37, 37))
+    page, rows = data.report()
+    section = page[page.index('<h2 id="train-all">') : page.index('<h2 id="validation-all">')]
+    said = re.findall(
+        r"<title>\d+ to \d+ pixels: (\d+) (covered|not covered|taught as background)</title>", section
+    )
+    counts = {kind: sum(int(count) for count, name in said if name == kind) for _, kind in said}
+    assert sum(counts.values()) == int(value(rows, "all", "lesions taught", "net"))
+    assert counts["taught as background"] == int(value(rows, "all", "lesions taught as background", "net"))
+
+
+def test_names_of_elements_are_unique_however_many_charts_the_page_holds(data):
+    page, _ = data.report()
+    names = re.findall(r'\sid="([^"]*)"', page)
+    assert page.count("<svg") > 1 and len(names) == len(set(names)) == 5
+
+
 def test_the_same_data_give_the_same_bytes_in_another_process(data, tmp_path, root):
     page, _ = data.report()
     out = tmp_path / "results"
