@@ -69,13 +69,15 @@ def _bars(axes: Axes, anchored: Anchored, place: np.ndarray, edges: np.ndarray) 
                 sides = f"{2 ** (edge / 2):.0f} to {2 ** ((edge + 1) / 2):.0f} pixels"
                 titles[bar.get_gid()] = f"{sides}: {count} {name}"
         base += counts
-    axes.set(xlim=(edges[0], edges[-1]), ylim=(0, max(1, base.max())), yticks=[0, max(1, base.max())])
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(0, max(1, base.max())))
     return titles
 
 
 def _scales(axes: Axes, edges: np.ndarray) -> None:
     shown = edges[:: 1 if len(edges) <= MOST_LABELS else 2]
     axes.set_xticks(shown, [f"{2 ** (edge / 2):.0f}" for edge in shown])
+    # Upon its line each: in the middle of it, 0 would touch the first label of the scale below.
+    axes.set_yticks(axes.get_ylim(), [f"{count:.0f}" for count in axes.get_ylim()], va="baseline")
     axes.tick_params(length=0, pad=6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("side in network pixels; ▲ sizes of the anchors", loc="left", labelpad=17)
