@@ -115,7 +115,7 @@ class OutlineSettings(Section):
 
 
 class MarkSettings(Section):
-    """Recognition of marks burned into a film in white, by comparison with its clean twin."""
+    """Recognition of marks without colour: white ones, by comparison with the clean twin, and planes, masks, SEG."""
 
     min_difference: int = Field(
         40,
@@ -124,9 +124,11 @@ class MarkSettings(Section):
         description="Grey levels (of 255) by which a marked pixel is brighter than its twin's.",
     )
     close_gap: int = Field(
-        9, ge=0, description="Widest gap of a line, in pixels of the film, that is closed."
+        9, ge=0, description="Widest gap of a line, in pixels of the marked copy or plane, that is closed."
     )
-    min_side: int = Field(12, ge=1, description="Marks narrower or lower than this, in pixels, are dropped.")
+    min_side: int = Field(
+        12, ge=1, description="Marks narrower or lower than this, in its pixels, are dropped."
+    )
 
 
 class AnnotationSettings(Section):
@@ -138,7 +140,7 @@ class AnnotationSettings(Section):
         "order seg, gsps, sr, mask, plist, overlay, outline, burned_in, white_marks.",
     )
     outline: OutlineSettings = Field(OutlineSettings(), description="Forms outline and burned_in.")
-    marks: MarkSettings = Field(MarkSettings(), description="Form white_marks.")
+    marks: MarkSettings = Field(MarkSettings(), description="Forms white_marks, overlay, gsps, seg and mask.")
 
     @model_validator(mode="after")
     def _forms_once(self) -> AnnotationSettings:
