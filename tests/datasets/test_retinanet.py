@@ -174,12 +174,33 @@ def test_a_film_with_a_box_that_cannot_be_used_is_turned_down_whole(listed, row,
     assert found.lesions == []
 
 
-def test_a_row_of_another_shape_is_turned_down_by_itself(listed):
+@pytest.mark.parametrize(("row", "cells"), [("film.png,1,1,9,9", 5), ("film.png,1,1,9,9,mass,left", 7)])
+def test_a_row_with_too_few_or_too_many_cells_turns_its_film_down(listed, row, cells):
+    found = one(listed, f"film.png,11,11,19,19,mass\n{row}")
+    assert reasons(found) == {
+        "film.png": f"a.csv#3: expected path,x1,y1,x2,y2,class_name, found {cells} cells"
+    }
+    assert found.lesions == []
+
+
+def test_a_row_that_names_no_film_is_turned_down_by_itself(listed):
     found = one(listed, "film.png,1,1,9,9,mass\nfilm.png;1;1;9;9;mass\n,1,1,9,9,mass")
     assert reasons(found) == {
-        "a.csv#3": "expected path,x1,y1,x2,y2,class_name, found 1 cells",
-        "a.csv#4": "expected path,x1,y1,x2,y2,class_name, found 6 cells",
+        "film.png;1;1;9;9;mass": "listed (a.csv#3), but there is no such file",
+        "a.csv#4": "expected path,x1,y1,x2,y2,class_name, found no path",
     }
+
+
+def test_the_class_table_is_passed_over_and_a_list_of_films_never(listed):
+    files = {"film.png": PNG, "good.png": png(FILMS[0].pixels), "a.csv": "good.png,,,,,\n"}
+    found = listed(
+        "retinanet", files | {"classes.csv": "mass,0\n", "classified.csv": "film.png,1,1,9,9,mass\n"}
+    )
+    assert reasons(found) == {}
+    assert [(row.image_id, row.delivery) for row in found.images] == [
+        ("Set.film", "classified"),
+        ("Set.good", "a"),
+    ]
 
 
 # --- what classes and names mean --------------------------------------------------------------------------------------

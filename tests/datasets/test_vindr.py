@@ -245,9 +245,6 @@ def test_a_size_other_than_the_dicoms_turns_the_film_down(listed, size, categori
 @pytest.mark.parametrize(
     "cells",
     [
-        {"split": "validation"},
-        {"split": ""},
-        {"side": "B"},
         {"study": ""},
         {"image": ""},
         {"study": "../../etc"},
@@ -257,6 +254,29 @@ def test_a_row_that_names_no_film_has_a_reason(listed, cells):
     found = one(listed, row(**cells))
     assert len(found.images) == 1
     assert any("finding_annotations.csv#3" in place for place in reasons(found))
+
+
+@pytest.mark.parametrize("cells", [{"split": "validation"}, {"split": ""}, {"side": "B"}, {"width": "wide"}])
+def test_a_lesion_whose_row_makes_no_sense_is_no_background(listed, cells):
+    found = one(listed, row(), row(box="1,2,30,40", **cells))
+    assert list(reasons(found)) == ["images/s1/film.dicom"] and found.lesions == []
+    assert "finding_annotations.csv#4: " in reasons(found)["images/s1/film.dicom"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "about"),
+    [({"side": "L"}, "laterality"), ({"view": "CC"}, "view"), ({"width": WIDTH - 1}, "size")],
+)
+def test_rows_that_disagree_about_their_film_turn_it_down(listed, cells, about):
+    found = one(listed, row(), row(box="1,2,30,40", **cells))
+    assert reasons(found) == {
+        "images/s1/film.dicom": f"finding_annotations.csv#4: another {about} than in the film's first row"
+    }
+
+
+def test_two_tables_of_findings_are_an_error(listed):
+    with pytest.raises(UserError, match=r"two tables .*finding_annotations\.csv.*take one of them away"):
+        listed("vindr", FILES | {"old/finding_annotations.csv": FILES["finding_annotations.csv"]})
 
 
 def test_a_film_in_both_splits_with_different_lesions_is_turned_down(listed):

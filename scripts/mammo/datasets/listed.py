@@ -32,6 +32,8 @@ from mammo.tables.records import Lesion, Reject
 
 Row = TypeVar("Row")
 PATHOLOGIES = ("malignant", "benign")
+# What all rows of a film must agree about: of another size, its boxes would be misplaced.
+SAID_OF_FILMS = ("size", "patient", "study", "laterality", "view")
 # File systems hold 255 bytes; prefixes, suffixes and digests come on top.
 MAX_NAME = 150
 
@@ -136,6 +138,9 @@ def index_listed(
             raw.reject(str(missing), f"listed ({place}), but there is no such file")
             continue
         listing = listings[path].setdefault(named.delivery, _Listing(named))
+        for about in SAID_OF_FILMS:
+            if getattr(named, about) != getattr(listing.film, about):
+                listing.faults.append(f"{place}: another {about} than in the film's first row")
         try:
             listing.lesions = list(dict.fromkeys([*listing.lesions, *lesions(row)]))
         except Unusable as fault:
@@ -175,11 +180,11 @@ def _film_name(below: str) -> str:
 
 def _one_listing(deliveries: dict[str, _Listing], films_of: dict[str, int]) -> _Listing:
     """A film that several deliveries list (train within trainval) is the smallest one's; they have to agree."""
+    if faults := [fault for listing in deliveries.values() for fault in listing.faults]:
+        raise Unusable(faults[0])
     smallest = min(deliveries, key=lambda delivery: (films_of[delivery], delivery))
     listing = deliveries[smallest]
     for other in deliveries.values():
-        if other.faults:
-            raise Unusable(other.faults[0])
         if set(other.lesions) != set(listing.lesions):
             raise Unusable(f"{smallest} and {other.film.delivery} list different lesions of this film")
     return listing

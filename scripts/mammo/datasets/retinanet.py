@@ -1,7 +1,8 @@
 """keras-retinanet's own CSV as a delivery: `path,x1,y1,x2,y2,class_name` without a header, `path,,,,,` for a normal.
 
 Format: keras-retinanet's README, "CSV datasets"; boxes are 0-based, taken as half-open. Any `raw_files/**.csv` is a
-delivery, paths are relative to it; `class*.csv`, which keras-retinanet wants beside it, is passed over.
+delivery, paths are relative to it. The class table (`class*.csv`: `mass,0`), which keras-retinanet wants beside it, is
+passed over.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _WAY_OUT = "put keras-retinanet's annotation CSV there, with its images"
 
 @dataclass(frozen=True)
 class _Line:
+    """A row, its list's name and folder below the raw folder."""
+
     delivery: str
     folder: str
     cells: list[str]
@@ -41,8 +44,15 @@ def index(root: Path, dataset: str, settings: DatasetSettings) -> tuple[list[Ite
     """The films of all CSV files. Raises `UserError`."""
     raw = RawFolder(root, dataset, _WAY_OUT)
     lists = raw.lists("*.csv")
-    rows = (row for path in lists if not path.name.startswith("class") for row in _lines(path, raw))
+    rows = (row for path in lists for row in _rows(path, raw))
     return index_listed(raw, rows, _film, _lesions, lists, settings)
+
+
+def _rows(path: Path, raw: RawFolder) -> list[tuple[str, _Line]]:
+    """(place, row) of a list; none of a class table, which its name and its two columns give away."""
+    rows = list(_lines(path, raw))
+    is_class_table = path.name.lower().startswith("class") and all(len(row.cells) == 2 for _, row in rows)
+    return [] if is_class_table else rows
 
 
 def _lines(path: Path, raw: RawFolder) -> Iterator[tuple[str, _Line]]:
@@ -60,12 +70,14 @@ def _lines(path: Path, raw: RawFolder) -> Iterator[tuple[str, _Line]]:
 
 
 def _film(line: _Line) -> ListedFilm:
-    if len(line.cells) != 6 or not line.cells[0]:
-        raise Unusable(f"expected path,x1,y1,x2,y2,class_name, found {len(line.cells)} cells")
+    if not line.cells[0]:
+        raise Unusable("expected path,x1,y1,x2,y2,class_name, found no path")
     return ListedFilm(file=line.cells[0], folders=(line.folder,), delivery=line.delivery)
 
 
 def _lesions(line: _Line) -> list[ListedLesion]:
+    if len(line.cells) != 6:
+        raise Unusable(f"expected path,x1,y1,x2,y2,class_name, found {len(line.cells)} cells")
     _, x1, y1, x2, y2, class_name = line.cells
     if not any((x1, y1, x2, y2, class_name)):
         return []

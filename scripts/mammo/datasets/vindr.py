@@ -22,6 +22,7 @@ from mammo.datasets.listed import (
 )
 from mammo.datasets.rawfolder import RawFolder
 from mammo.dicom.unusable import Unusable
+from mammo.errors import UserError
 from mammo.settings import ClassSettings, DatasetSettings
 from mammo.tables.records import Lesion, Reject
 
@@ -54,7 +55,11 @@ _MAX_CATEGORIES = 1000
 def index(root: Path, dataset: str, settings: DatasetSettings) -> tuple[list[Item], list[Reject]]:
     """The films of finding_annotations.csv. Raises `UserError`."""
     raw = RawFolder(root, dataset, _WAY_OUT)
-    (table, *_) = raw.lists("finding_annotations.csv")
+    table, *others = raw.lists("finding_annotations.csv")
+    if others:
+        raise UserError(
+            f"{raw.path}: two tables {raw.below(table)} and {raw.below(others[0])}; take one of them away"
+        )
     # What comes with the set besides: the breasts' BI-RADS, a table of the headers, licence and digests.
     lists = [path for path in raw.files if path.suffix.lower() in (".csv", ".txt", ".html")]
     classes = _classes(settings)
@@ -76,13 +81,9 @@ def _film(row: LabelRow) -> ListedFilm:
     study, image = row["study id"], row["image id"]
     if not study or not image:
         raise Unusable("no study_id or no image_id")
-    if row["split"] not in SPLITS:
-        raise Unusable(f"split: expected {' or '.join(SPLITS)}, found {row['split']!r}")
-    if row["laterality"] not in ("L", "R"):
-        raise Unusable(f"laterality: expected L or R, found {row['laterality']!r}")
     return ListedFilm(
         f"images/{study}/{image}.dicom",
-        size=pixel_size(row["width"], row["height"]),
+        size=_size(row),
         delivery=row["split"],
         patient=study,
         study=study,
@@ -91,8 +92,29 @@ def _film(row: LabelRow) -> ListedFilm:
     )
 
 
+def _size(row: LabelRow) -> tuple[int, int] | None:
+    """The film's size, none where it makes no sense: `_check` says so, and the film goes with the row."""
+    try:
+        return pixel_size(row["width"], row["height"])
+    except Unusable:
+        return None
+
+
+def _check(row: LabelRow) -> None:
+    """Raise `Unusable` where a row says of its film what cannot be.
+
+    Not in `_film`, where it would cost the row alone: the row's lesion would count as background.
+    """
+    pixel_size(row["width"], row["height"])
+    if row["split"] not in SPLITS:
+        raise Unusable(f"split: expected {' or '.join(SPLITS)}, found {row['split']!r}")
+    if row["laterality"] not in ("L", "R"):
+        raise Unusable(f"laterality: expected L or R, found {row['laterality']!r}")
+
+
 def _lesions(row: LabelRow, classes: dict[str, ClassSettings]) -> list[ListedLesion]:
     """The lesion of a row, with a box; or that the film is no normal, without one."""
+    _check(row)
     categories = _categories(row["finding categories"])
     if NO_FINDING in categories:
         if len(categories) > 1 or any(row[side] for side in ("xmin", "ymin", "xmax", "ymax")):
