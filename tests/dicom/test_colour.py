@@ -131,6 +131,14 @@ def test_colour_of_sixteen_bits_is_scaled(write):
     assert np.abs(grey(path, image_format="png16") - values / 4095 * 65535 @ LUMA).max() <= 2
 
 
+def test_eight_bits_in_words_of_sixteen_are_no_dark_picture(write):
+    path = write(film_bytes(Form(8, 16, photometric="RGB"), RGB))
+    shown = display_film(path, DisplaySettings(image_format="png")).pixels
+    assert shown.dtype == np.uint8
+    assert np.abs(shown - RGB @ LUMA).max() <= 1
+    assert np.abs(grey(path, image_format="png16") - 257 * (RGB @ LUMA)).max() <= 257
+
+
 def test_a_jpeg_that_says_its_colours_is_believed_over_the_header(write):
     # The header says RGB, the stream's JFIF marker says YCbCr: scanners of films write so.
     done, jfif = cv2.imencode(".jpg", RGB[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])

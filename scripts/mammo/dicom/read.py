@@ -168,9 +168,11 @@ def grey_from_rgb(
 
     Grey stored as colour stays exact.
     """
-    if 2**bits - 1 != top:
+    dtype = np.uint8 if top == 255 else np.uint16
+    # Eight bits may lie in words of sixteen, too.
+    if 2**bits - 1 != top or pixels.dtype != dtype:
         steps = np.arange(1 << 8 * pixels.dtype.itemsize)
         shares = np.minimum(steps / (2**bits - 1), 1)
-        table = np.floor(shares * top + 0.5).astype(np.uint8 if top == 255 else np.uint16)
+        table = np.floor(shares * top + 0.5).astype(dtype)
         pixels = cv2.LUT(np.ascontiguousarray(pixels), table)
     return cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
