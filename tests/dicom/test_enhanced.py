@@ -69,6 +69,20 @@ def test_facts_of_the_groups_are_the_frames(tomosynthesis):
     assert (facts.laterality, facts.pixel_mm, facts.width) == ("R", 0.1, 64)
 
 
+@pytest.mark.parametrize(
+    ("said", "broken"),
+    [(b"CS\x02\x00R ", b"FD\x02\x00R "), (b"DS\x06\x003000.0", b"FD\x06\x003000.0")],
+    ids=["side", "window"],
+)
+def test_an_element_of_a_group_that_makes_no_sense_is_left_out(tomosynthesis, said, broken):
+    data = tomosynthesis.read_bytes()
+    assert data.count(said) == 1
+    tomosynthesis.write_bytes(data.replace(said, broken))
+    shown = display_film(tomosynthesis, DisplaySettings(), 1)
+    assert shown.facts.pixel_mm == 0.1
+    assert len(np.unique(shown.pixels)) > 2
+
+
 def test_frames_without_groups_share_the_header(tmp_path):
     path = tmp_path / "film.dcm"
     path.write_bytes(film_bytes(FORM, STORED, WindowCenter=2048, WindowWidth=4096))

@@ -9,6 +9,7 @@ import imagecodecs
 import numpy as np
 import pytest
 from dicom_writer import SYNTAXES, Form, encode, film, film_bytes, ramp
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     MPEG2MPML,
@@ -152,3 +153,11 @@ def test_an_element_that_cannot_be_understood_does_not_cost_the_film(write):
     dataset.KVP = 28
     data = encode(dataset, ExplicitVRLittleEndian).replace(b"DS\x02\x0028", b"DS\x02\x00\xff\xfe")
     assert display_film(write(data), DisplaySettings()).pixels.max() == 255
+
+
+def test_a_table_of_numbers_beyond_any_does_not_cost_the_film(write):
+    table = Dataset()
+    table.LUTDescriptor = [4, 0, 12]
+    table.add_new("LUTData", "IS", [str(10**30), "1", "2", "3"])
+    path = write(film_bytes(Form(12), VOILUTSequence=[table], WindowCenter=2048, WindowWidth=4096))
+    assert display_film(path, DisplaySettings()).pixels.max() == 255

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from pydicom.dataset import Dataset
 
 # The sequences of a functional group whose elements stand in a plain header at the top.
@@ -36,10 +38,13 @@ def frame_header(film: Dataset, frame: int) -> Dataset:
 def _take(header: Dataset, film: Dataset, group: str, position: int, macro: str) -> None:
     try:
         item = film.get(group)[position].get(macro)[0]
+        tags = list(item.keys())
     except Exception:
         # No such group, no such macro, or broken ones: then nothing is said here.
         return
-    for element in item:
-        header[element.tag] = element
-    if "FrameLaterality" in item:
+    for tag in tags:
+        # Elements whose bytes make no sense are left out, as they are at the top of a header.
+        with contextlib.suppress(Exception):
+            header[tag] = item[tag]
+    with contextlib.suppress(Exception):
         header.ImageLaterality = item.FrameLaterality

@@ -106,7 +106,7 @@ def read_lut(item: Dataset, has_negative_input: bool) -> Lut | None:
     try:
         count, first, bits = words(item, "LUTDescriptor")[:3]
         entries = _entries(item, (count % 65536) or 65536, bits)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if not len(entries) or not 0 < bits <= 16:
         return None
