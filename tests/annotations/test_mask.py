@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import replace
 
 import cv2
@@ -134,3 +135,13 @@ def test_one_bit_a_pixel(film, settings):
 def test_what_is_no_mask_of_the_film_is_unusable(film, settings, data, suffix, reason):
     with pytest.raises(Unusable, match=reason):
         found(film, settings, data, suffix=suffix)
+
+
+def test_a_png_whose_chunk_claims_gigabytes_costs_no_memory(film, settings):
+    png = mask_png(lesion(320, 240) // 255)
+    at = png.index(b"IDAT") - 4
+    data = png[:at] + (0x7FFFFF00).to_bytes(4) + png[at + 4 :]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(Unusable, match="cannot be read"):
+        found(film, settings, data, suffix=".png")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000

@@ -13,7 +13,7 @@ from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import Box, check_proportions
 from mammo.annotations.graphics import on_film
 from mammo.annotations.rasters import parts_of_mask
-from mammo.dicom.picture import is_picture, picture_size
+from mammo.dicom.picture import checked_bytes, is_picture
 from mammo.dicom.read import MAX_PIXELS, frames, read_header, read_object, size, stored_pixels, tolerant
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings
@@ -92,13 +92,13 @@ def _frames_on(count: int, evidence: Evidence) -> list[int]:
 
 
 def _picture(path: Path) -> NDArray[np.integer]:
-    """The picture as grey; its size is held against a film's before it is decoded."""
-    picture_size(path)
+    """The picture as grey, decoded only where it is whole and no larger than a film."""
+    kind = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-        kind = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-        pixels = cv2.imdecode(data, kind) if len(data) else None
-    except (OSError, cv2.error) as error:
+        pixels = cv2.imdecode(np.frombuffer(checked_bytes(path), np.uint8), kind)
+    except Unusable as reason:
+        raise Unusable(f"the mask cannot be read: {reason}") from reason
+    except cv2.error as error:
         raise Unusable(f"the mask cannot be read ({type(error).__name__})") from error
     if pixels is None:
         raise Unusable("the mask cannot be read")
