@@ -109,7 +109,11 @@ STAGES = {
     [
         ("datasets.N.shards", 3, {"index"}),
         ("datasets.N.patients", "clinic", {"index"}),
-        ("datasets.N.letters", {"X": "calcification"}, {"index", "annotate"}),
+        # What letters and classes mean stands in the records of the films, which annotating reads.
+        ("datasets.N.letters", {"X": "calcification"}, {"index"}),
+        ("datasets.N.classes", {"Mass": {"use": False}}, {"index"}),
+        ("datasets.N.frames", "each", {"index"}),
+        ("datasets.N.patient_pattern", "(p)", {"index"}),
         ("datasets.N.annotations", {"outline": {"min_chroma": 50}}, {"annotate"}),
         (
             "datasets.N.deliveries.one",

@@ -62,9 +62,7 @@ class Plan:
 
     def annotation_settings(self, dataset: str) -> str:
         """What recognising lesions depends on."""
-        return self._dataset_settings(
-            dataset, ("letters", "annotations", "classes"), of_deliveries=("group", "annotations")
-        )
+        return self._dataset_settings(dataset, ("annotations",), of_deliveries=("group", "annotations"))
 
     def _dataset_settings(self, dataset: str, keys: Iterable[str], of_deliveries: Iterable[str]) -> str:
         whole = self.config.datasets[dataset].model_dump(mode="json")
