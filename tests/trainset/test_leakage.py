@@ -46,6 +46,11 @@ def test_frames_of_one_file_are_duplicates_only_where_their_pixels_are_the_same(
     assert names(duplicates(still)) == [["a", "b"]]
 
 
+def test_frames_of_two_copies_of_a_file_are_duplicates_frame_by_frame():
+    frames = [film(f"{copy}{n}", "", f"frame {n}", "f", f"{copy}.dcm") for copy in "ab" for n in (1, 2)]
+    assert names(duplicates(frames)) == [["a1", "b1"], ["a2", "b2"]]
+
+
 def test_leakage_names_patients_and_films_that_two_sets_share():
     train = [film("a", "p1"), film("b", "p2", pixels="same"), film("c", "p3")]
     test = [film("d", "p1"), film("e", "p4", pixels="same"), film("f", "p5")]

@@ -38,7 +38,8 @@ def duplicates(images: Sequence[Image]) -> list[list[Image]]:
     for digests in (_by(images, "sha256"), _by(images, "source_sha256")):
         for group in digests.values():
             # Frames of one file share the raw file and are no duplicates: their pixels decide.
-            if len({image.source for image in group}) == 1 and len({image.sha256 for image in group}) > 1:
+            frames = len({image.source for image in group}) < len(group)
+            if frames and len({image.sha256 for image in group}) > 1:
                 continue
             for image in group[1:]:
                 parent[root(image.image_id)] = root(group[0].image_id)
