@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mammo.records.fingerprint import code_behind
+
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
 LIBRARY = SCRIPTS / "mammo"
@@ -111,3 +113,15 @@ def test_a_script_that_explains_itself_does_not_wait_for_tensorflow(tmp_path):
         program += f"assert 'tensorflow' not in sys.modules, {path.name!r}\n"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_index_does_not_depend_on_how_films_are_shown_or_lesions_recognised():
+    """An index reads every raw byte of a dataset: a changed display or recogniser must not make it again."""
+    behind = code_behind(SCRIPTS / "index.py", SCRIPTS)
+    assert SCRIPTS / "mammo/datasets/indexing.py" in behind
+    assert not behind & {
+        LIBRARY / "dicom/display.py",
+        LIBRARY / "annotations/recognise.py",
+        LIBRARY / "annotations/drawn.py",
+        LIBRARY / "annotations/mask.py",
+    }

@@ -12,8 +12,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from mammo.datasets.cbis import mask_box
 from mammo.datasets.cbis_account import RowFate, account, kind_of, summary
+from mammo.datasets.cbis_masks import mask_box
 from mammo.datasets.cbis_rows import read_rows
 from mammo.dicom.unusable import Unusable
 from mammo.errors import UserError
@@ -333,11 +333,13 @@ def test_what_is_no_mask_of_the_film_is_none(write, pixels):
 
 
 def test_pixels_are_decoded_once_and_those_of_a_crop_not_at_all(write, monkeypatch):
-    from mammo.datasets import cbis
+    from mammo.datasets import cbis_masks
 
     decoded = []
     monkeypatch.setattr(
-        cbis, "stored_pixels", lambda film, real=cbis.stored_pixels: decoded.append(1) or real(film)
+        cbis_masks,
+        "stored_pixels",
+        lambda film, real=cbis_masks.stored_pixels: decoded.append(1) or real(film),
     )
     mask = np.zeros((100, 80), np.uint8)
     mask[30:50, 20:40] = 255

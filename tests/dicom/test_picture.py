@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mammo.dicom.picture import checked_bytes, display_picture, is_picture, picture_size
+from mammo.dicom.display_picture import display_picture
+from mammo.dicom.picture import checked_bytes, is_picture, picture_size
 from mammo.dicom.read import MAX_PIXELS
 from mammo.dicom.unusable import Unusable
 from mammo.phantom.pictures import jpeg, pgm, picture_films, png, tiff

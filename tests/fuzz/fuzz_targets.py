@@ -29,8 +29,8 @@ from mammo.datasets.decoding import decode_shard
 from mammo.datasets.indexing import write_index
 from mammo.datasets.labels import read_labels
 from mammo.dicom.display import display_film
+from mammo.dicom.display_picture import display_picture
 from mammo.dicom.facts import film_facts
-from mammo.dicom.picture import display_picture
 from mammo.dicom.privacy import header_findings
 from mammo.dicom.read import read_header
 from mammo.phantom import annotation_objects as objects

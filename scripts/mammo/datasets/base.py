@@ -88,7 +88,10 @@ class Item(_Record):
 
 
 class Format(Protocol):
-    """What a module of this room offers. Adding a format = adding one module and its line in `formats`."""
+    """What a module of this room offers. Adding a format = adding one module and its line in `formats`.
+
+    Formats whose lesions take more than a list to find have their `annotate` in a module of its own (`annotating`).
+    """
 
     def index(self, root: Path, dataset: str, settings: DatasetSettings) -> tuple[list[Item], list[Reject]]:
         """Films of the dataset's folder, and a row for each file that is none; raises `UserError`."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mammo.dicom.display import DisplayImage, display_film
+from mammo.dicom.display_picture import display_picture
 from mammo.dicom.facts import film_facts
-from mammo.dicom.picture import display_picture, is_picture, picture_size
+from mammo.dicom.picture import is_picture, picture_size
 from mammo.dicom.read import read_header
 from mammo.dicom.unusable import Unusable
 from mammo.settings import DisplaySettings

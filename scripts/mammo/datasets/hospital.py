@@ -13,14 +13,13 @@ from pathlib import Path
 from mammo.datasets.base import Item, patient_id, unique_names
 from mammo.datasets.delivered import (
     DeliveredFilm,
-    annotated_lesions,
     delivered_digests,
     delivered_films,
 )
 from mammo.datasets.pairing import companion_records
 from mammo.files import sha256_bytes
 from mammo.settings import DatasetSettings
-from mammo.tables.records import Lesion, Reject
+from mammo.tables.records import Reject
 
 # What anonymisers write where the patient's number stood: it says nothing about who is who.
 NOBODY = re.compile(r"^(|anon\w*|unknown|none|na|n/a|removed|0+|x+)$", re.IGNORECASE)
@@ -72,8 +71,3 @@ def _pseudonym(number: str) -> str:
 
 def _digest(text: str) -> str:
     return sha256_bytes(text.encode("utf-8", "surrogateescape"))[:12]
-
-
-def annotate(item: Item, data: Path, size: tuple[int, int], settings: DatasetSettings) -> list[Lesion]:
-    """The lesions of a film, in its pixels. Raises `Unusable` for an abnormal film without any."""
-    return annotated_lesions(item, data, size, settings)

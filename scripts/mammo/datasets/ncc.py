@@ -12,14 +12,13 @@ from pathlib import Path, PurePath
 from mammo.datasets.base import Item, patient_id, unique_names
 from mammo.datasets.delivered import (
     DeliveredFilm,
-    annotated_lesions,
     delivered_digests,
     delivered_films,
 )
 from mammo.datasets.pairing import companion_records
 from mammo.errors import UserError
 from mammo.settings import DatasetSettings
-from mammo.tables.records import Lesion, Reject
+from mammo.tables.records import Reject
 
 _NORMAL = re.compile(r"(NORMAL_\d+)$", re.IGNORECASE)
 
@@ -74,8 +73,3 @@ def _lesion_types(film: DeliveredFilm, dataset: str, settings: DatasetSettings) 
                 f"datasets.{dataset}.letters (there: {known})"
             )
     return tuple(sorted({settings.letters[letter] for letter in letters}))
-
-
-def annotate(item: Item, data: Path, size: tuple[int, int], settings: DatasetSettings) -> list[Lesion]:
-    """The lesions of a film, in its pixels. Raises `Unusable` for an abnormal film without any."""
-    return annotated_lesions(item, data, size, settings)

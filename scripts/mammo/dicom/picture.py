@@ -15,13 +15,9 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
-from mammo.dicom.display import DisplayImage, display_pixels
-from mammo.dicom.facts import Facts
-from mammo.dicom.read import MAX_PIXELS, grey_from_rgb
+from mammo.dicom.read import MAX_PIXELS
 from mammo.dicom.unusable import Unusable
-from mammo.settings import DisplaySettings
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
@@ -73,28 +69,11 @@ def checked_bytes(path: Path | str) -> bytes:
     return _whole_file(path, _header(path))
 
 
-def display_picture(path: Path | str, settings: DisplaySettings) -> DisplayImage:
-    """A picture as a display image: 8 bits as they are, 16 bits as a film without a window. Raises `Unusable`.
-
-    With `window: percentile` or `minmax` 8-bit grey is treated so, too. Colour becomes grey by BT.601 luma; alpha and
-    the orientation that a camera notes are left out. Of a TIFF the first page counts.
-    """
+def decoded_picture(path: Path | str) -> NDArray[np.unsignedinteger]:
+    """(height, width) grey or (height, width, 3 or 4) BGR(A), uint8 or uint16, bright is high. Raises `Unusable`."""
     path = Path(path)
     header = _header(path)
-    pixels = _decoded(_whole_file(path, header), header)
-    shown = _shown(pixels, settings)
-    if shown.min() == shown.max():
-        raise Unusable("shows nothing: all pixels have one brightness")
-    return DisplayImage(shown, Facts(header.width, header.height, "", "", None))
-
-
-def _shown(pixels: NDArray[np.unsignedinteger], settings: DisplaySettings) -> NDArray[np.unsignedinteger]:
-    top = 65535 if settings.image_format == "png16" else 255
-    if pixels.ndim == 3:
-        return grey_from_rgb(pixels[:, :, 2::-1], 8 * pixels.itemsize, top)
-    if pixels.dtype == np.uint8 and settings.window == "voi":
-        return pixels if top == 255 else pixels.astype(np.uint16) * 257
-    return display_pixels(Dataset(), pixels, settings)
+    return _decoded(_whole_file(path, header), header)
 
 
 def _whole_file(path: Path, header: PictureHeader) -> bytes:

@@ -10,10 +10,8 @@ from pathlib import Path
 
 # Its values travel as parameters of the rules that use them, defaults included: a new key elsewhere concerns nobody.
 NOT_COUNTED = "mammo/settings.py"
-RENDERER, TEMPLATES = (
-    "jinja2",
-    "templates",
-)  # a module that imports the one has its pages in the other, beside it
+# A module that imports the one has its pages in the other, beside it.
+RENDERER, TEMPLATES = "jinja2", "templates"
 
 
 @cache
@@ -25,7 +23,7 @@ def code_fingerprint(script: Path, root: Path) -> str:
     """
     digest = hashlib.sha256()
     script, root = script.resolve(), root.resolve()
-    modules = _reachable(script, root)
+    modules = code_behind(script, root)
     for file in sorted(modules - {root / NOT_COUNTED}):
         digest.update(f"{_name(file, root)}\0{_statements(file)}\0".encode())
     for file in sorted({template for module in modules for template in _templates(module)}):
@@ -37,7 +35,8 @@ def _name(file: Path, root: Path) -> str:
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
 
 
-def _reachable(script: Path, root: Path) -> set[Path]:
+def code_behind(script: Path, root: Path) -> set[Path]:
+    """The script and all modules of ours below `root` that it imports, at any depth and at any place."""
     seen: set[Path] = set()
     waiting = [script]
     while waiting:
