@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mammo.dicom.limits import read_bounded
-from mammo.dicom.read import read_header
+from mammo.dicom.read import read_header, read_object, stored_pixels
 from mammo.dicom.unusable import Unusable
 from mammo.phantom.dicomfile import MAMMO_FOR_PRESENTATION, elements, encode, set_pixels
 
@@ -55,15 +54,14 @@ def write(tmp_path):
 
 
 def test_a_deflated_film_is_read_as_the_one_that_was_deflated(write):
-    plain = read_bounded(write(film_bytes()))
-    film = read_bounded(write(deflated(film_bytes())))
-    assert film == plain
-    assert film.PixelData == PIXELS.tobytes()
+    plain = read_header(write(film_bytes()))
+    assert read_header(write(deflated(film_bytes()))) == plain
+    assert (stored_pixels(read_object(write(deflated(film_bytes())))) == PIXELS).all()
 
 
 def test_a_deflated_film_that_is_cut_off_is_turned_down(write):
     with pytest.raises(Unusable, match="cut off"):
-        read_bounded(write(deflated(film_bytes())[:-9]))
+        read_object(write(deflated(film_bytes())[:-9]))
 
 
 def bomb(gigabytes):
@@ -78,10 +76,10 @@ def test_a_deflated_bomb_takes_a_film_s_memory_at_most(write, preamble):
     data = deflated(film_bytes(), bomb(1))
     path = write(data if preamble else data[132:])
     code = (
-        "import resource, sys\nfrom mammo.dicom.limits import read_bounded\n"
+        "import resource, sys\nfrom mammo.dicom.read import read_object\n"
         "from mammo.dicom.unusable import Unusable\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try: read_bounded(sys.argv[1])\nexcept Unusable as reason: print(reason)\n"
+        "try: read_object(sys.argv[1])\nexcept Unusable as reason: print(reason)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
     scripts = str(Path(__file__).parents[2] / "scripts")
@@ -99,12 +97,14 @@ def element(tag, vr, length, value=b""):
 
 @pytest.mark.parametrize("length", [0xFFFFFFF0, 0x7FFFFFFF])
 def test_an_element_that_claims_gigabytes_reserves_none(write, length):
-    path = write(film_bytes() + element(0x7FE10010, b"OB", length, b"little"))
+    film = film_bytes()
+    header = film[: film.index(struct.pack("<HH", 0x7FE0, 0x0010))]
+    path = write(header + element(0x00291001, b"OB", length, b"little"))
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     own = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (own + 500_000_000, hard))
     try:
-        assert read_bounded(path).Rows == 6
+        assert read_object(path).Rows == 6
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
@@ -119,9 +119,8 @@ def test_an_element_that_claims_gigabytes_reserves_none(write, length):
 )
 def test_elements_without_end_are_turned_down(write, many, monkeypatch):
     monkeypatch.setattr("mammo.dicom.limits.MAX_PIECES", 20_000)
-    # pydicom makes an OSError of what happens between the items of a sequence.
-    with pytest.raises((Unusable, OSError)):
-        read_bounded(write(many))
+    with pytest.raises(Unusable):
+        read_object(write(many))
 
 
 ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
@@ -136,4 +135,4 @@ def test_a_sequence_larger_than_any_is_turned_down_before_it_is_taken_apart(writ
     with pytest.raises(Unusable, match="a sequence larger than any"):
         read_header(path)
     with pytest.raises(Unusable, match="a sequence larger than any"):
-        read_bounded(path)
+        read_object(path)

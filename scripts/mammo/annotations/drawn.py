@@ -670,8 +670,3 @@ def _union(first: Box, second: Box) -> Box:
 def _mean(first: Box, second: Box) -> Box:
     x1, y1, x2, y2 = (float(value) for value in (np.array(first) + second) / 2)
     return (x1, y1, x2, y2)
-
-
-def _contained(box: Box, other: Box) -> bool:
-    """Whether most of a box lies in another one or the two agree."""
-    return overlap(box, other) > TWICE_IOU or _area(other) < _area(box)

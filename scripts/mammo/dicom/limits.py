@@ -11,12 +11,10 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
-from pydicom import dcmread
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from mammo.dicom.unusable import Unusable
@@ -64,18 +62,6 @@ class BoundedBytes(_Bounded, io.BytesIO):
         """Keep the bytes."""
         super().__init__(data)
         self.size = len(data)
-
-
-def read_bounded(path: Path | str, **options: Any) -> FileDataset:
-    """`pydicom.dcmread(path, force=True, **options)` within bounds.
-
-    A deflated file comes out as the explicit little endian one that was deflated. Raises `Unusable` beyond the
-    bounds, and whatever `dcmread` raises.
-    """
-    with BoundedFile(path) as file:
-        dataset = dcmread(inflated(file) or file, force=True, **options)
-    check_sequences(dataset)
-    return dataset
 
 
 def check_sequences(dataset: Dataset) -> None:
