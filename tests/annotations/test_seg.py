@@ -99,7 +99,8 @@ def test_frames_without_a_source_belong_to_the_only_film(film, settings):
     one = segmentation([SegmentTruth(((film.name, filled(EGG)),))], "seg")
     assert len(found(film, settings, edited(one, strip))) == 1
     two = segmentation([SegmentTruth(((film.name, filled(EGG)), (OTHER, filled(ROUND))))], "seg")
-    assert found(film, settings, edited(two, strip)) == []
+    with pytest.raises(Unusable, match="on which"):
+        found(film, settings, edited(two, strip))
 
 
 def test_another_matrix_is_scaled_in_x_and_y_by_themselves(film, settings):

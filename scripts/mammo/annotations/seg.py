@@ -117,7 +117,8 @@ def _rasters(
 def _frames_of_film(segmentation: Dataset, uid: str, frame: int) -> list[tuple[int, int]]:
     """(frame of the segmentation from 0, its segment) of the frames that were drawn on this frame of the film.
 
-    A frame that does not say on what it was drawn belongs to the only image that the segmentation refers to.
+    A frame that does not say on what it was drawn belongs to the only image that the segmentation refers to. Raises
+    `Unusable` where there are several.
     """
     shared = items(segmentation, "SharedFunctionalGroupsSequence")[:1]
     groups = items(segmentation, "PerFrameFunctionalGroupsSequence")
@@ -137,7 +138,9 @@ def _frames_of_film(segmentation: Dataset, uid: str, frame: int) -> list[tuple[i
             for derivation in items(one, "DerivationImageSequence")
             for source in items(derivation, "SourceImageSequence")
         ]
-        if any(refers_to(source, uid, frame) for source in sources) or (not sources and only):
+        if not sources and not only:
+            raise Unusable("a segmentation of several films does not say on which a frame was drawn")
+        if not sources or any(refers_to(source, uid, frame) for source in sources):
             found.append((place, _segment_number(both)))
     return found
 
