@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mammo.datasets.texts import marked_encoding, read_bytes
 from mammo.errors import UserError
 
 # The largest label table in circulation (VinDr's) has 3 MB; beyond this a file is something else under a table's name.
 MAX_BYTES = 256_000_000
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,17 +81,8 @@ def read_labels(
 
 def _text(path: Path) -> str:
     """The file as text with the line ends that it has. Raises `UserError`."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(
-                f"{path}: the label table is larger than {MAX_BYTES // 10**6} MB; this is no such table"
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path}: the label table cannot be read: {error.strerror}; download it again"
-        ) from error
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    data = read_bytes(path, "label table", MAX_BYTES)
+    encoding = marked_encoding(data) or "utf-8"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:

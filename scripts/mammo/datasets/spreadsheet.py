@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mammo.datasets.labels import LabelRow, column_name, shortened
+from mammo.datasets.texts import read_bytes
 from mammo.errors import UserError
 
 MAX_BYTES = 64_000_000
@@ -60,12 +61,7 @@ def _header(path: Path, cells: list[list[str]], columns: Sequence[str]) -> tuple
 
 def _cells(path: Path) -> list[list[object]]:
     """The first sheet as rows of one length. Raises `UserError`."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path}: the spreadsheet is larger than {MAX_BYTES // 10**6} MB")
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: the spreadsheet cannot be read: {error.strerror}") from error
+    data = read_bytes(path, "spreadsheet", MAX_BYTES)
     try:
         done = subprocess.run(
             [sys.executable, "-c", _CHILD], input=data, capture_output=True, timeout=SECONDS, check=False
