@@ -82,13 +82,13 @@ def compress(film: Dataset, pixels: np.ndarray) -> None:
 
 
 def shard(folder: Path, kind: str, numbers: range) -> Path:
-    """The list of some films, as the index writes it."""
+    """The list of some films, as the index writes it; more than there are come round again under other names."""
     path = folder / f"{kind}_{numbers.start}_{len(numbers)}.jsonl"
     items = [
         Item(
             dataset="bench",
             film_id=f"{kind}_{n}",
-            film=f"{kind}_{n}.dcm",
+            film=f"{kind}_{n % FILMS}.dcm",
             sha256="0" * 64,
             patient="p",
             group="abn",
@@ -105,7 +105,9 @@ def shard(folder: Path, kind: str, numbers: range) -> Path:
 def ours(path: Path) -> None:
     """As scripts/decode.py does."""
     folder = path.parent
-    decode_shard(path, folder, folder, folder / f"img_{path.stem}", DisplaySettings())
+    _, rejects = decode_shard(path, folder, folder, folder / f"img_{path.stem}", DisplaySettings())
+    if rejects:
+        raise RuntimeError(f"{rejects[0].source}: {rejects[0].reason}")
 
 
 def notebook(path: Path) -> None:
