@@ -72,7 +72,7 @@ def test_no_figure_is_still_to_be_filled_in(document):
     assert re.findall(r"<<[A-Z].*", document.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("name", ["architecture.md", "data.md", "metrics.md"])
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
 def test_the_readme_links_every_page_of_docs(name):
     assert f"(docs/{name})" in (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -145,6 +145,14 @@ def test_every_snakemake_command_asks_for_something_that_exists(document):
                 )
             elif before not in takes_value and not word.startswith(("-", "…", "<")):
                 assert is_target(word), f"{document.name}: '{word}' is no target"
+
+
+@each_document
+def test_every_snakemake_command_says_on_how_many_cores(document):
+    """Without, Snakemake only says that they have to be specified."""
+    for words in commands(document.read_text(encoding="utf-8"), "snakemake"):
+        if words and is_target(words[-1]):
+            assert {"--profile", "--cores"} & set(words), f"{document.name}: snakemake {' '.join(words)}"
 
 
 def test_the_table_of_rules_names_every_rule_and_its_script():
