@@ -25,7 +25,8 @@ class Score:
 
     `form` as in the settings; `conditions` the words under which the film is counted in the table ("line 1-2 px",
     "4:2:0", …), each a row of the form; `ious` of every lesion of the truth with its own finding (0 without one);
-    `invented` findings that belong to no lesion. A film without lesions is a clean film.
+    `invented` findings that belong to no lesion. A film without lesions is a clean film; one that is refused (`fault`
+    says why) counts as a film with a finding.
     """
 
     form: str
@@ -111,7 +112,7 @@ def _row(form: str, condition: str, scores: Sequence[Score]) -> Row:
         median=float(np.median(ious)) if ious else float("nan"),
         invented=sum(one.invented for one in marked),
         clean=len(clean),
-        invented_clean=sum(one.invented for one in clean),
+        invented_clean=sum(one.invented + bool(one.fault) for one in clean),
     )
 
 
