@@ -230,6 +230,11 @@ def test_the_configs_of_the_project_are_without_fault(root, name):
     assert load_config(root / name).datasets
 
 
+def test_both_ncc_sets_of_config_yaml_are_annotated_in_the_same_way(root):
+    datasets = load_config(root / "config.yaml").datasets
+    assert datasets["NCC_trainset"].annotations == datasets["NCC"].annotations
+
+
 def test_config_yaml_gives_the_defaults_where_it_says_nothing_else(root):
     config = load_config(root / "config.yaml")
     assert config.display == DisplaySettings() and config.labels == LabelSettings()

@@ -220,8 +220,8 @@ class DatasetSettings(Section):
     )
     patient_pattern: str = Field(
         "",
-        description="Formats without patients only: a regular expression searched in a film's path; its group "
-        "'patient' (or the first) is the patient. Empty: every film is a patient of its own.",
+        description="Formats without patients, and hospital: a regular expression searched in a film's path; its group "
+        "'patient' (or the first) is the patient. Empty: every film is a patient of its own (hospital: the header's).",
     )
     parts: dict[Name, PartSettings] = Field(
         min_length=1, description="Tables by file stem: data_a → data_a.csv."
