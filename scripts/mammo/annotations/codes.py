@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
-from mammo.annotations.elements import items, text
+from mammo.dicom.elements import items, text
 
 # PS3.16 CID 6014, 6015, 6016, 6054 (mammography findings), 6010 (kinds of calcification), 7159 (lesions): SNOMED CT,
 # its older SNOMED RT form, DCM. Densities are what CAD systems call their mass marks.

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 
-from mammo.annotations.elements import film_uid, items, numbers, refers_to, text, whole
+from mammo.annotations.elements import film_uid, refers_to
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import Box
 from mammo.annotations.graphics import Points, as_points, on_film, region_box
 from mammo.annotations.overlay import lesions_of, planes_of
+from mammo.dicom.elements import items, numbers, text, whole
 from mammo.dicom.read import read_header, tolerant
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo.annotations.elements import film_uid, items, refers_to, text
+from mammo.annotations.elements import film_uid, refers_to
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import Box, check_proportions
 from mammo.annotations.graphics import on_film
 from mammo.annotations.rasters import parts_of_mask
+from mammo.dicom.elements import items, text
 from mammo.dicom.picture import checked_bytes, is_picture
 from mammo.dicom.read import MAX_PIXELS, frames, read_header, read_object, size, stored_pixels, tolerant
 from mammo.dicom.unusable import Unusable

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom.dataset import Dataset
 
-from mammo.annotations.elements import numbers, whole
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.graphics import on_film
 from mammo.annotations.rasters import Raster, drawn_boxes
+from mammo.dicom.elements import numbers, whole
 from mammo.dicom.read import decoded_samples, read_header, read_object, tolerant
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings

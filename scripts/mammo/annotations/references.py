@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
-from mammo.annotations.elements import MAX_DEPTH, items, text, whole
+from mammo.annotations.elements import MAX_DEPTH
+from mammo.dicom.elements import items, text, whole
 from mammo.dicom.read import tolerant
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."

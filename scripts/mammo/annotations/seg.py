@@ -18,13 +18,13 @@ from mammo.annotations.codes import (
     label_means_no_lesion,
     type_of_label,
 )
-from mammo.annotations.elements import film_uid, items, numbers, refers_to, text, whole
+from mammo.annotations.elements import film_uid, refers_to
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import check_proportions
 from mammo.annotations.graphics import on_film
 from mammo.annotations.rasters import parts_of_mask
 from mammo.annotations.references import references
-from mammo.dicom.elements import bits
+from mammo.dicom.elements import bits, items, numbers, text, whole
 from mammo.dicom.read import MAX_PIXELS, read_object, size, stored_pixels, tolerant
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings

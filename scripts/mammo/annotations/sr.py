@@ -9,10 +9,11 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from mammo.annotations.codes import NO_LESIONS, TYPE_OF_CODE, code_in
-from mammo.annotations.elements import MAX_DEPTH, film_uid, items, numbers, refers_to, text
+from mammo.annotations.elements import MAX_DEPTH, film_uid, refers_to
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.graphics import as_points, on_film, region_box
 from mammo.annotations.references import references
+from mammo.dicom.elements import items, numbers, text
 from mammo.dicom.read import read_header, tolerant
 from mammo.dicom.unusable import Unusable
 from mammo.settings import AnnotationSettings

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from mammo.dicom.elements import bits, is_signed, text, tolerant, words
+from mammo.dicom.elements import bits, capitals, is_signed, tolerant, words
 from mammo.dicom.facts import Facts, film_facts
 from mammo.dicom.groups import frame_header
 from mammo.dicom.read import decoded_samples, grey_from_rgb, read_film
@@ -84,8 +84,8 @@ def _top(settings: DisplaySettings) -> int:
 def is_inverted(film: Dataset) -> bool:
     """Whether low values are bright: said by one element or by both, it is one inversion."""
     return (
-        text(film, "PhotometricInterpretation") == "MONOCHROME1"
-        or text(film, "PresentationLUTShape") == "INVERSE"
+        capitals(film, "PhotometricInterpretation") == "MONOCHROME1"
+        or capitals(film, "PresentationLUTShape") == "INVERSE"
     )
 
 

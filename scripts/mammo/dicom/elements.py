@@ -1,4 +1,4 @@
-"""Elements of a header as numbers and text, whatever state they are in."""
+"""Elements of DICOM objects as items, numbers and text, whatever state they are in: missing, empty, of a wrong kind."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from pydicom import config
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
 from mammo.dicom.unusable import Unusable
+
+Key = str | tuple[int, int] | BaseTag
 
 
 @contextmanager
@@ -26,50 +30,68 @@ def tolerant() -> Iterator[None]:
         yield
 
 
-def text(dataset: Dataset, keyword: str) -> str:
-    """The element as text in capitals without blanks around it; empty where there is none that can be read."""
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """The items of a sequence; none where it is missing, empty or no sequence."""
+    value = _value(dataset, keyword)
+    if not _is_list(value):
+        return []
     try:
-        value = dataset.get(keyword)
+        return [item for item in value if isinstance(item, Dataset)]
     except Exception:
+        return []
+
+
+def text(dataset: Dataset, key: Key) -> str:
+    """The first value of an element as text without spaces around it; empty where there is none."""
+    value = _value(dataset, key)
+    if value is None or isinstance(value, bytes):
         return ""
-    return "" if value is None else str(value).strip().upper()
+    if not isinstance(value, str):
+        try:
+            value = next(iter(value), "")
+        except TypeError:
+            pass
+        except Exception:
+            return ""
+    return str(value).strip().strip("\0")
+
+
+def capitals(dataset: Dataset, keyword: str) -> str:
+    """The same in capitals."""
+    return text(dataset, keyword).upper()
 
 
 def texts(dataset: Dataset, keyword: str) -> list[str]:
-    """The element's values as `text` gives one."""
-    try:
-        value = dataset.get(keyword)
-    except Exception:
-        return []
+    """All values of an element as texts in capitals without spaces around them."""
+    value = _value(dataset, keyword)
     if value is None:
         return []
     return [str(part).strip().upper() for part in (value if _is_list(value) else [value])]
 
 
-def whole(dataset: Dataset, keyword: str) -> int | None:
-    """The element as a whole number; none where there is none."""
+def numbers(dataset: Dataset, key: Key) -> list[float]:
+    """All values of an element as numbers; empty where there are none or one of them is no finite number."""
+    value = _value(dataset, key)
+    if value is None or isinstance(value, bytes | Dataset):
+        return []
     try:
-        with tolerant():
-            return int(dataset.get(keyword))
+        found = [float(part) for part in (value if _is_list(value) else [value])]
     except Exception:
-        return None
+        return []
+    return found if all(map(math.isfinite, found)) else []
 
 
 def number(dataset: Dataset, keyword: str, default: float) -> float:
-    """The element's first value, if it is a finite number."""
+    """The element's first value, if all of them are numbers."""
     found = numbers(dataset, keyword)
-    return found[0] if found and math.isfinite(found[0]) else default
+    return found[0] if found else default
 
 
-def numbers(dataset: Dataset, keyword: str) -> list[float]:
-    """The element's values; none where one of them is no number."""
-    try:
-        value = dataset.get(keyword)
-        if value is None or value == "":
-            return []
-        return [float(part) for part in value] if _is_list(value) else [float(value)]
-    except Exception:
-        return []
+def whole(dataset: Dataset, key: Key) -> int | None:
+    """The first value of an element as a whole number; none where there is no such thing."""
+    with tolerant():
+        found = numbers(dataset, key)
+    return int(found[0]) if found else None
 
 
 def words(dataset: Dataset, keyword: str) -> list[int]:
@@ -90,6 +112,15 @@ def words(dataset: Dataset, keyword: str) -> list[int]:
 def _is_little_endian(dataset: Dataset, keyword: str) -> bool:
     little = dataset.original_encoding[1]
     return little is not False
+
+
+def _value(dataset: Dataset, key: Key) -> Any:
+    # pydicom converts when an element is first looked at; a broken one fails only then, in any way.
+    try:
+        found = dataset.get(key)
+        return found if isinstance(key, str) or found is None else found.value
+    except Exception:
+        return None
 
 
 def _is_list(value: object) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from mammo.dicom.elements import size, text, tolerant
+from mammo.dicom.elements import capitals, size, tolerant
 from mammo.dicom.groups import frame_header
 
 # View codes of PS3.16 CID 4014, as SNOMED RT identifiers and as SNOMED CT ones.
@@ -38,18 +38,18 @@ def film_facts(dataset: Dataset, frame: int = 0) -> Facts:
 
 def _laterality(dataset: Dataset) -> str:
     for keyword in ("ImageLaterality", "Laterality"):
-        side = text(dataset, keyword)[:1]
+        side = capitals(dataset, keyword)[:1]
         if side in ("L", "R"):
             return side
     return ""
 
 
 def _view(dataset: Dataset) -> str:
-    position = text(dataset, "ViewPosition")
+    position = capitals(dataset, "ViewPosition")
     if position and position not in ("UNKNOWN", "NONE"):
         return position
     try:
-        code = text(dataset.ViewCodeSequence[0], "CodeValue")
+        code = capitals(dataset.ViewCodeSequence[0], "CodeValue")
     except Exception:
         return ""
     return VIEW_CODES.get(code, "")

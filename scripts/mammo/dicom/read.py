@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
-from mammo.dicom.elements import frames, is_signed, size, text, tolerant
+from mammo.dicom.elements import capitals, frames, is_signed, size, tolerant
 from mammo.dicom.limits import BoundedFile, check_sequences, inflated
 from mammo.dicom.samples import Samples, frame_samples
 from mammo.dicom.unusable import Unusable
@@ -64,8 +64,8 @@ def read_object(path: Path | str) -> Dataset:
 
 
 def _check_is_film(film: Dataset, frame: int | None) -> None:
-    is_raw = text(film, "SOPClassUID") in FOR_PROCESSING_CLASSES
-    if is_raw or text(film, "PresentationIntentType") == "FOR PROCESSING":
+    is_raw = capitals(film, "SOPClassUID") in FOR_PROCESSING_CLASSES
+    if is_raw or capitals(film, "PresentationIntentType") == "FOR PROCESSING":
         raise Unusable("For Processing: raw detector values, not an image for readers")
     if PIXEL_DATA not in film:
         raise Unusable("no pixels")

@@ -30,7 +30,7 @@ from pydicom.uid import (
 )
 
 from mammo.dicom.codecs import Stream, decode, decode_rle
-from mammo.dicom.elements import bits, frames, is_signed, size, text, whole
+from mammo.dicom.elements import bits, capitals, frames, is_signed, size, whole
 from mammo.dicom.limits import BoundedFile
 from mammo.dicom.unusable import Unusable
 
@@ -55,7 +55,7 @@ class Samples:
 
 def frame_samples(film: Dataset, frame: int = 0) -> Samples:
     """Decode one frame, counted from 0. Raises `Unusable`."""
-    photometric = text(film, "PhotometricInterpretation") or "MONOCHROME2"
+    photometric = capitals(film, "PhotometricInterpretation") or "MONOCHROME2"
     if photometric not in (*GREYS, *COLOURS, PALETTE):
         raise Unusable("unknown photometric interpretation")
     if not 0 <= frame < frames(film):
@@ -206,7 +206,7 @@ def _read(file: BinaryIO, length: int) -> NDArray[np.uint8]:
 
 def _samples_per_pixel(film: Dataset) -> int:
     samples = whole(film, "SamplesPerPixel") or 1
-    expected = 3 if text(film, "PhotometricInterpretation") in COLOURS else 1
+    expected = 3 if capitals(film, "PhotometricInterpretation") in COLOURS else 1
     if samples != expected:
         raise Unusable("broken DICOM header (samples per pixel)")
     return samples

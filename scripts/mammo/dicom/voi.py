@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from mammo.dicom.elements import is_signed, number, numbers, text, texts, words
+from mammo.dicom.elements import capitals, is_signed, items, number, numbers, texts, words
 from mammo.settings import DisplaySettings
 
 Values = NDArray[np.float64]
@@ -30,7 +30,7 @@ class Lut:
 
 def modality_values(film: Dataset, stored: NDArray[np.integer]) -> Values:
     """Stored values → modality values by LUT or rescale (PS3.3 C.11.1)."""
-    luts = _items(film, "ModalityLUTSequence")
+    luts = items(film, "ModalityLUTSequence")
     lut = read_lut(luts[0], is_signed(film)) if luts else None
     if lut is not None:
         return lut(stored)
@@ -45,12 +45,15 @@ def presentation_values(film: Dataset, values: Values, settings: DisplaySettings
     """
     if settings.window != "voi":
         return None
-    luts = _items(film, "VOILUTSequence")
+    luts = items(film, "VOILUTSequence")
     has_negative = bool(values.min() < 0)
     wanted = settings.window_explanation.strip().upper()
     if wanted:
         for item in luts:
-            if text(item, "LUTExplanation") == wanted and (lut := read_lut(item, has_negative)) is not None:
+            if (
+                capitals(item, "LUTExplanation") == wanted
+                and (lut := read_lut(item, has_negative)) is not None
+            ):
                 return np.clip(lut(values) / lut.top, 0, 1)
         explanations = texts(film, "WindowCenterWidthExplanation")
         if wanted in explanations:
@@ -69,11 +72,10 @@ def file_window(film: Dataset, index: int) -> tuple[float, float, str] | None:
     count = min(len(centres), len(widths))
     if not count:
         return None
-    function = text(film, "VOILUTFunction") or "LINEAR"
+    function = capitals(film, "VOILUTFunction") or "LINEAR"
     centre, width = centres[min(index, count - 1)], widths[min(index, count - 1)]
     least = 1.0 if function == "LINEAR" else 0.0
-    usable = np.isfinite([centre, width]).all() and (width >= least and width > 0)
-    return (centre, width, function) if usable else None
+    return (centre, width, function) if width >= least and width > 0 else None
 
 
 def apply_window(values: Values, centre: float, width: float, function: str) -> Values:
@@ -89,13 +91,6 @@ def apply_window(values: Values, centre: float, width: float, function: str) -> 
 
 
 # --- tables -------------------------------------------------------------------------------------------------------
-
-
-def _items(film: Dataset, keyword: str) -> list[Dataset]:
-    try:
-        return [item for item in film.get(keyword) or [] if isinstance(item, Dataset)]
-    except Exception:
-        return []
 
 
 def read_lut(item: Dataset, has_negative_input: bool) -> Lut | None:
