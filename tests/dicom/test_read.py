@@ -27,6 +27,8 @@ from mammo.phantom.dicomfile import (
 
 PIXELS = np.arange(48, dtype=np.uint16).reshape(6, 8) * 80
 
+BREAST_PROJECTION_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.13.1.5"
+
 
 def film_bytes(sop_class=MAMMO_FOR_PRESENTATION, pixels=PIXELS, bits=12, photometric="MONOCHROME2", **values):
     dataset = elements(Modality="MG", **values)
@@ -67,6 +69,7 @@ def test_a_file_without_preamble_and_meta_header_is_read(write):
         (b"this is a text and no image at all, whatever it is called" * 9, "DICOM"),
         (without_pixels(film_bytes()), "no pixels"),
         (film_bytes(MAMMO_FOR_PROCESSING), "For Processing"),
+        (film_bytes(BREAST_PROJECTION_FOR_PROCESSING), "For Processing"),
         (film_bytes(PresentationIntentType="FOR PROCESSING"), "For Processing"),
         (film_bytes(NumberOfFrames=3), "3 frames"),
         (film_bytes(photometric="HSV"), "photometric"),

@@ -6,7 +6,7 @@ from pydicom.dataset import Dataset
 
 from mammo.annotations.elements import MAX_DEPTH
 from mammo.dicom.elements import items, text, whole
-from mammo.dicom.read import tolerant
+from mammo.dicom.read import FOR_PROCESSING_CLASSES, tolerant
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 PRESENTATION_STATES = _STORAGE + "11."
@@ -18,7 +18,6 @@ KEY_OBJECTS = _STORAGE + "88.59"
 SINGLE_BIT_CAPTURE = _STORAGE + "7.1"
 # Computed radiography and the DX family (digital X-ray, mammography, breast tomosynthesis), for presentation or not.
 RADIOGRAPHS = (_STORAGE + "1", _STORAGE + "13.1.3", _STORAGE + "13.1.4", _STORAGE + "13.1.5")
-FOR_PROCESSING = tuple(_STORAGE + end for end in ("1.1.1", "1.2.1", "1.3.1", "13.1.5"))
 FILM_MODALITIES = ("MG", "CR", "DX", "SC")
 BY_MODALITY = {"PR": "gsps", "SEG": "seg", "SR": "sr"}
 # Derivation codes and purposes of reference of a segmentation (PS3.16 CID 7203, 7202).
@@ -105,7 +104,7 @@ def _was_a_film(source: Dataset, header: Dataset) -> bool:
     """Whether a radiograph was made from a film for readers, not from the raw values of its own exposure."""
     derived = text(header, "ImageType").upper() == "DERIVED"
     source_class = text(source, "ReferencedSOPClassUID")
-    return derived and _is_or_below(source_class, RADIOGRAPHS) and source_class not in FOR_PROCESSING
+    return derived and _is_or_below(source_class, RADIOGRAPHS) and source_class not in FOR_PROCESSING_CLASSES
 
 
 def _is_mask(header: Dataset, sop_class: str, refers: bool) -> bool:

@@ -35,7 +35,10 @@ __all__ = [
     "tolerant",
 ]
 
-FOR_PROCESSING_CLASSES = ("1.2.840.10008.5.1.4.1.1.1.2.1", "1.2.840.10008.5.1.4.1.1.1.1.1")
+# Digital X-ray, mammography, intra-oral, breast projections.
+FOR_PROCESSING_CLASSES = tuple(
+    f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("1.1.1", "1.2.1", "1.3.1", "13.1.5")
+)
 PIXEL_DATA = Tag("PixelData")
 # The largest detectors and film scanners stay below 50 million; a broken header can ask for 4 thousand million.
 MAX_PIXELS = 100_000_000
