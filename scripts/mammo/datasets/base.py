@@ -164,6 +164,13 @@ def reject_order(row: Reject) -> tuple[str, int, str]:
     return (row.source, STAGES.index(row.stage), row.reason)
 
 
+def kind_of_reason(reason: str) -> str:
+    """A reason without its paths and numbers: rejects that differ in these only are counted together."""
+    return " ".join(
+        "…" if "/" in word or "\\" in word else re.sub(r"\d+([.,]\d+)*", "#", word) for word in reason.split()
+    )
+
+
 # --- shards -------------------------------------------------------------------------------------------------------
 
 

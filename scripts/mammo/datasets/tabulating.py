@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mammo.datasets.base import DUPLICATE, reject_order
+from mammo.datasets.base import DUPLICATE, kind_of_reason, reject_order
 from mammo.datasets.boxes import clipped
 from mammo.errors import UserError
 from mammo.tables.csvio import read_table
@@ -103,14 +103,8 @@ def _offenders(rejects: Sequence[Reject]) -> str:
     """The most frequent reasons, each with its first file. Reasons that differ in names and numbers count as one."""
     groups: dict[tuple[str, str], list[Reject]] = {}
     for row in rejects:
-        groups.setdefault((row.stage, _kind(row.reason)), []).append(row)
+        groups.setdefault((row.stage, kind_of_reason(row.reason)), []).append(row)
     ordered = sorted(groups.values(), key=lambda rows: (-len(rows), rows[0].source))
     return "; ".join(
         f"{len(rows)} × {rows[0].stage}: {rows[0].reason} (first: {rows[0].source})" for rows in ordered[:5]
     )
-
-
-def _kind(reason: str) -> str:
-    """A reason without its numbers and paths."""
-    words = (word for word in reason.split() if "/" not in word)
-    return " ".join("".join(letter for letter in word if not letter.isdigit()) for word in words)

@@ -10,7 +10,6 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -50,14 +49,6 @@ def picture_films(seed: int, count: int = 4, height: int = 192, width: int = 160
         lesions = tuple((lesion.kind, tuple(map(int, lesion.box))) for lesion in film.lesions)
         films.append(PictureFilm(f"{patient}_L_{view}", patient, pixels, lesions))
     return films
-
-
-def lay_down(result: Result, folder: Path) -> None:
-    """Write the files of a part below a folder."""
-    for name, data in result.files:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
 
 
 def truth_of(films: Sequence[PictureFilm], sources: Sequence[str], delivery: str) -> Result:

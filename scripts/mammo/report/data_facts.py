@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mammo.datasets.audit_tables import MARKER, STOPPING, AuditRow, joined
+from mammo.datasets.base import kind_of_reason
 from mammo.report.data_sets import (
     DATASET,
     TEST,
@@ -256,20 +257,12 @@ def rejected(rows: Sequence[Reject]) -> list[Rejected]:
     """Rejects by stage and reason, the most frequent first; reasons that differ in names and numbers count as one."""
     groups: dict[tuple[str, str], list[Reject]] = {}
     for row in rows:
-        groups.setdefault((row.stage, _reason(row.reason)), []).append(row)
+        groups.setdefault((row.stage, kind_of_reason(row.reason)), []).append(row)
     found = [
         Rejected(stage, reason, len(group), min(row.source for row in group))
         for (stage, reason), group in groups.items()
     ]
     return sorted(found, key=lambda group: (-group.files, group.stage, group.reason))
-
-
-def _reason(reason: str) -> str:
-    """A reason without its paths and numbers."""
-    words = [
-        "…" if "/" in word or "\\" in word else re.sub(r"\d+([.,]\d+)*", "#", word) for word in reason.split()
-    ]
-    return " ".join(words)
 
 
 # --- data_report.csv --------------------------------------------------------------------------------------------------
