@@ -11,19 +11,29 @@ FIGURES = {"evaluate", "all_snapshots", "validate", "members", "ensemble", "ense
 AFTER_DETECTION = FIGURES | {"overlays"}
 AFTER_TRAINING = {"snapshot", "detect"} | AFTER_DETECTION
 TRAINING = {"train"} | AFTER_TRAINING
-AFTER_TABLES = {"part", "train_set", "test_set"} | TRAINING
+AFTER_TABLES = {"part", "train_set", "test_set", "data_report"} | TRAINING
+AFTER_FILMS = {"decode", "audit", "tabulate"} | AFTER_TABLES
 FUSION = {"ensemble", "ensemble_table", "overlays", "froc"}
 
 
+ALL = ["all"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def reported(finished):
+    """The data report, beside what a finished workplace has."""
+    finished.run(targets=ALL)
+
+
 def test_nothing_runs_when_nothing_changed(finished):
-    assert finished.would_run() == set()
+    assert finished.would_run(ALL) == set()
 
 
 def test_touched_sources_and_reordered_config_run_nothing(changed):
     for path in changed.project.rglob("*.py"):
         os.utime(path)
     changed.config = dict(reversed(changed.config.items()))
-    assert changed.would_run() == set()
+    assert changed.would_run(ALL) == set()
 
 
 def experiment(config):
@@ -41,12 +51,13 @@ def experiment(config):
             TRAINING,
             id="augmentation",
         ),
-        pytest.param(lambda c: experiment(c).update(sides={"min": 64, "max": 100}), TRAINING, id="sides"),
         pytest.param(
-            lambda c: c.update(display={"jpeg_quality": 90}),
-            {"decode", "tabulate"} | AFTER_TABLES,
-            id="jpeg-quality",
+            lambda c: experiment(c).update(sides={"min": 64, "max": 100}),
+            {"data_report"} | TRAINING,
+            id="sides",
         ),
+        pytest.param(lambda c: c.update(display={"jpeg_quality": 90}), AFTER_FILMS, id="jpeg-quality"),
+        pytest.param(lambda c: c.update(display={"image_format": "png"}), AFTER_FILMS, id="image-format"),
         pytest.param(
             lambda c: c.update(labels={"policy": "by_pathology"}),
             {"classes"} | AFTER_TABLES,
@@ -56,6 +67,30 @@ def experiment(config):
             lambda c: c["datasets"]["NCC"].update(annotations={"outline": {"min_chroma": 50}}),
             {"annotate", "tabulate"} | AFTER_TABLES,
             id="outline",
+        ),
+        pytest.param(
+            lambda c: c["datasets"]["NCC"].update(annotations={"forms": ["outline"]}),
+            {"annotate", "tabulate"} | AFTER_TABLES,
+            id="forms",
+        ),
+        # What is behind an index depends on what it finds.
+        pytest.param(lambda c: c["datasets"]["NCC"].update(frames="each"), {"index"}, id="frames"),
+        pytest.param(
+            lambda c: c["datasets"]["NCC"].update(classes={"Mass": {"use": False}}), {"index"}, id="classes"
+        ),
+        pytest.param(
+            lambda c: c["datasets"]["NCC"].update(patient_pattern="(p)"), {"index"}, id="patient-pattern"
+        ),
+        pytest.param(
+            lambda c: c.update(data_report={"contact_sheet": 5}), {"data_report"}, id="contact-sheet"
+        ),
+        pytest.param(
+            lambda c: c.update(data_report={"allowed": ["FileName"]}), {"audit", "data_report"}, id="allowed"
+        ),
+        pytest.param(
+            lambda c: c.update(data_report={"privacy": "stop"}),
+            {"privacy", "train_set", "test_set"} | TRAINING,
+            id="privacy-gate",
         ),
         pytest.param(
             lambda c: experiment(c).update(detect={"nms_threshold": 0.4}),
@@ -72,7 +107,17 @@ def experiment(config):
 )
 def test_a_changed_key_runs_what_depends_on_it(changed, change, expected):
     change(changed.config)
-    assert changed.would_run() == expected
+    assert changed.would_run(ALL) - {"all"} == expected
+
+
+def test_classes_that_are_on_no_film_do_no_shard_again(changed):
+    """A real run: the index finds the same films and lesions."""
+    changed.config["datasets"]["NCC"]["classes"] = {"Mass": {"use": False}}
+    said = changed.run(targets=["data/NCC/images.csv"])
+    assert "Find the films of NCC" in said
+    assert "Annotate shard" not in said and "Decode shard" not in said
+    del changed.config["datasets"]["NCC"]["classes"]
+    changed.run(targets=["data/NCC/images.csv"])
 
 
 @pytest.mark.parametrize(
@@ -84,19 +129,19 @@ def test_a_changed_key_runs_what_depends_on_it(changed, change, expected):
             FIRST_STATEMENT,
             "X = 1",
             # White marks are found by comparison with the film as it is shown.
-            {"decode", "annotate", "tabulate"} | AFTER_TABLES,
+            {"annotate"} | AFTER_FILMS,
         ),
     ],
     ids=["fusion", "dicom"],
 )
 def test_a_changed_statement_runs_what_uses_it(changed, edit, file, old, new, expected):
     edit(file, old, f"{old}\n\n{new}")
-    assert changed.would_run() == expected
+    assert changed.would_run(ALL) - {"all"} == expected
 
 
 def test_a_changed_comment_runs_nothing(changed, edit):
     edit("scripts/mammo/dicom/display.py", "from __future__", "# another word\nfrom __future__")
-    assert changed.would_run() == set()
+    assert changed.would_run(ALL) == set()
 
 
 def test_a_lost_intermediate_table_is_made_again_without_training(finished):
