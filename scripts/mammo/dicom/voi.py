@@ -16,7 +16,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lut:
-    """`entries` for the inputs from `first` on, each at most `top` by its bits; inputs beyond take the ends."""
+    """`entries` for the inputs from `first` on, each at most `top`; inputs beyond take the ends."""
 
     first: int
     entries: Values
@@ -108,7 +108,8 @@ def read_lut(item: Dataset, has_negative_input: bool) -> Lut | None:
     first %= 65536
     if first > 32767 and has_negative_input:
         first -= 65536
-    return Lut(first, entries, float(2**bits - 1))
+    # Some say fewer bits than their entries have; a film that is white all over helps nobody.
+    return Lut(first, entries, max(float(2**bits - 1), float(entries.max())))
 
 
 def _entries(item: Dataset, count: int, bits: int) -> Values:
