@@ -128,10 +128,19 @@ def test_the_printed_table_shows_members_and_ensemble_and_where_to_look(tables, 
         for model, kind in (("m_01", "member"), ("best", "ensemble"))
     ]
     write_table(tmp_path / "ensemble_abn.csv", ResultRow, rows)
+    (tmp_path / "data_report.html").touch()
     console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
     print_summary(tmp_path, console)
     text = console.export_text()
-    for expected in ("ensemble_abn.csv", "4 images", "m_01", "best", "0.500", "Where to look next"):
+    for expected in (
+        "ensemble_abn.csv",
+        "4 images",
+        "m_01",
+        "best",
+        "0.500",
+        "Where to look next",
+        "data_report.html",
+    ):
         assert expected in text
 
 

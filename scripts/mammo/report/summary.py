@@ -21,6 +21,7 @@ FIGURES = {
     "clean_cases": "clean cases",
 }
 NEXT = {
+    "data_report.html": "counts, leakage, anchors, rejects and privacy of the data",
     "overlays": "lesions and detections drawn on the films, by ensemble and test set",
     "froc": "FROC curves of the ensembles and their members",
     "all_snapshots.csv": "every snapshot on every test set",
