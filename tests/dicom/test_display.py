@@ -74,6 +74,11 @@ def test_values_beyond_a_lut_take_its_ends():
     assert (picture[:1000] == 0).all() and (picture[3048:] == 255).all()
 
 
+def test_a_lut_of_more_bits_than_it_says_is_not_white_all_over():
+    film = header(VOILUTSequence=[lut(0, list(range(4096)), 8)])
+    assert shown(film).ravel()[[0, 2048, 4095]].tolist() == [0, 128, 255]
+
+
 def test_the_window_is_in_modality_units():
     film = header(
         RescaleSlope=1, RescaleIntercept=-1024, WindowCenter=0, WindowWidth=2, VOILUTFunction="LINEAR_EXACT"
