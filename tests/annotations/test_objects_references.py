@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from mammo.annotations.references import references, role_of
 from mammo.dicom.read import read_header
@@ -107,6 +109,16 @@ def test_a_segmentation_refers_to_the_sources_of_its_frames():
 def test_a_marked_copy_refers_to_its_source_not_to_comparisons():
     header = image(SECONDARY, "MG", SourceImageSequence=source("1.1"), ReferencedImageSequence=source("1.2"))
     assert references(header) == {"1.1"}
+
+
+def test_a_sequence_where_text_should_be_says_nothing():
+    item = Dataset()
+    item[0x544E4941] = RawDataElement(Tag(0x544E4941), "NE", 4, b"nono", 0, False, True)
+    header = Dataset()
+    header.add_new("Modality", "SQ", [item])
+    header.add_new("ReferencedSOPInstanceUID", "SQ", [item])
+    assert role_of(header) == ""
+    assert references(header) == frozenset()
 
 
 def test_empty_and_missing_references_are_none():

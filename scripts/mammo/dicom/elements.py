@@ -53,7 +53,7 @@ def text(dataset: Dataset, key: Key) -> str:
             pass
         except Exception:
             return ""
-    return str(value).strip().strip("\0")
+    return "" if isinstance(value, Dataset) else str(value).strip().strip("\0")
 
 
 def capitals(dataset: Dataset, keyword: str) -> str:
