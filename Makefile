@@ -44,7 +44,7 @@ format: test-environment  ## Put Python and Snakemake code into shape
 fuzz: test-environment  ## Spoilt inputs for every reader, FUZZ_SECONDS=60 each; READERS="display plist" for some
 	@$(PY) tests/fuzz/run.py --seconds $(or $(FUZZ_SECONDS),60) $(READERS)
 
-bench: environment  ## Every comparison of benchmarks/, into benchmarks/results.json; ARGS=films for some
+bench: test-environment  ## Every comparison of benchmarks/, into benchmarks/results.json; ARGS=films for some
 	@$(PY) benchmarks/run.py $(ARGS)
 
 gpu:  ## An environment with TensorFlow's CUDA wheels in .venv-gpu (several GB)

@@ -188,6 +188,8 @@ def measure(name: str, shards: list[Path]) -> Run:
     seconds = time.perf_counter() - start
     for process in workers:
         process.communicate()
+    if not all(said):
+        sys.exit(f"films: {name} failed on its films; run '{' '.join(command)} SHARD' to see why")
     return Run(seconds, sum(cpu for _, cpu in said), max(memory for memory, _ in said))
 
 
