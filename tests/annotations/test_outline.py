@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mammo.annotations.colours import colours_found
-from mammo.annotations.drawn import line_width
 from mammo.annotations.finding import Evidence
 from mammo.annotations.frames import check_proportions, scale_to_film
+from mammo.annotations.lines import line_width
 from mammo.annotations.outline import find, find_outlines, outlines, read_picture
 from mammo.dicom.unusable import Unusable
 from mammo.phantom.film import FilmSpec, make_film

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo.annotations.drawn import Mask, Window, connected_to
+from mammo.annotations.lines import Mask, Window, connected_to
 
 # (height, width, 3) uint8, BGR as OpenCV has it.
 Picture = NDArray[np.uint8]

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mammo.annotations.boxes import TWICE_IOU, overlap
 from mammo.annotations.colours import (
     BLOCK,
     Picture,
@@ -16,7 +17,7 @@ from mammo.annotations.colours import (
     coloured_window,
     colours_found,
 )
-from mammo.annotations.drawn import TWICE_IOU, drawn_lesions, overlap
+from mammo.annotations.drawn import drawn_lesions
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import Box, check_proportions, scale_to_film
 from mammo.dicom.picture import checked_bytes

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from mammo.annotations.burned_in import coloured_picture
 from mammo.annotations.colours import LEAST_PIXELS, chroma_of
-from mammo.annotations.drawn import Mask, connected_to, drawn_lesions
+from mammo.annotations.drawn import drawn_lesions
 from mammo.annotations.finding import Evidence, Finding
 from mammo.annotations.frames import check_proportions, scale_to_film
+from mammo.annotations.lines import Mask, connected_to
 from mammo.annotations.outline import distinct
 from mammo.dicom.display import display_film
 from mammo.dicom.unusable import Unusable
