@@ -43,6 +43,9 @@ from mammo.phantom.dicomfile import (
     set_brightness,
     set_pixels,
 )
+from mammo.phantom.mias import mias_set
+from mammo.phantom.truth import Result
+from mammo.phantom.vindr import vindr_set
 from mammo.settings import AnnotationSettings, DatasetSettings, DisplaySettings, UnpackSettings
 from mammo.tables.csvio import read_table
 from mammo.tables.records import Image, Lesion, Reject
@@ -175,6 +178,14 @@ def plain_pictures() -> list[bytes]:
     deep = (pixels() * 65535).astype(np.uint16)
     return [pictures.png(grey), pictures.png(deep), pictures.pgm(grey), pictures.pgm(deep), pictures.tiff(grey),
             pictures.tiff(deep), pictures.jpeg(grey), *outlined()]  # fmt: skip
+
+
+def mask_pictures() -> list[bytes]:
+    """A true mask of the film, so that spoilt ones get beyond "no mask"; and pictures that are none."""
+    return [
+        objects.mask_png(objects.drawn_raster((HEIGHT, WIDTH), [OUTLINE], 1, filled=True)),
+        *plain_pictures(),
+    ]
 
 
 # --- how they are read ------------------------------------------------------------------------------------------------
@@ -373,6 +384,14 @@ TABLES = [
 ]  # fmt: skip
 
 
+def _few(made: Result, listed: str) -> tuple[dict[str, bytes], str]:
+    """The tables of a set and its first two films, by path in the dataset; and the path of its list."""
+    tables = [name for name, _ in made.files if not name.endswith((".pgm", ".dicom"))]
+    films = [name for name, _ in made.files if name not in tables][:2]
+    content = dict(made.files)
+    return {f"raw_files/{name}": content[name] for name in (*films, *tables)}, f"raw_files/{listed}"
+
+
 @functools.cache
 def targets() -> dict[str, Target]:
     """All of them by name."""
@@ -380,6 +399,9 @@ def targets() -> dict[str, Target]:
     coco, coco_list = _listed(pictures.coco_set, ".json")
     voc, voc_list = _listed(pictures.pascal_set, ".xml")
     retinanet, retinanet_list = _listed(pictures.retinanet_set, ".csv")
+    # Two films of each are enough: rows about the others lead nowhere, which is a thing to stand as well.
+    mias, mias_list = _few(mias_set(5, "set"), "Info.txt")
+    vindr, vindr_list = _few(vindr_set(5, "set"), "finding_annotations.csv")
     hospital = {"dicom/d/a/film.dcm": film(), "dicom/d/a/film.jpg": outlined()[0]}
     found = [
         Target("display", dicom, _display),
@@ -390,7 +412,7 @@ def targets() -> dict[str, Target]:
             Target(form, spoilt_dicom(annotation_objects(form)), _annotation(form, form, f"{form}.dcm"))
             for form in ("gsps", "seg", "sr", "mask")
         ),
-        Target("mask_picture", spoilt_text(plain_pictures(), picture_bombs()), _annotation("mask", "mask", "mask.png")),
+        Target("mask_picture", spoilt_text(mask_pictures(), picture_bombs()), _annotation("mask", "mask", "mask.png")),
         Target("plist", spoilt_text([plist(), plist(40)], xml_bombs(plist())), _annotation("plist",
         "plist", "film.xml")),
         Target("outline", spoilt_text(outlined(), picture_bombs()), _coloured),
@@ -413,6 +435,8 @@ def targets() -> dict[str, Target]:
         Target("pascal", spoilt_text([voc[voc_list]], xml_bombs(voc[voc_list])), _dataset("pascal", voc, voc_list), 8),
         Target("retinanet", spoilt_text([retinanet[retinanet_list]]), _dataset("retinanet", retinanet,
         retinanet_list), 8),
+        Target("mias", spoilt_text([mias[mias_list]]), _dataset("mias", mias, mias_list), 8),
+        Target("vindr", spoilt_text([vindr[vindr_list]]), _dataset("vindr", vindr, vindr_list), 8),
         Target("hospital", dicom | spoilt_dicom(annotation_objects("gsps")), _dataset("hospital", hospital,
         "dicom/d/b/other.dcm"), 8),
         Target("table", spoilt_text(TABLES), _table),
