@@ -107,6 +107,12 @@ def patient_id(dataset: str, settings: DatasetSettings, patient: str) -> str:
     return f"{settings.patients or dataset}.{patient}"
 
 
+def patient_in_path(path: str, pattern: str) -> str:
+    """What the group `patient` of a pattern, else its first, finds in a path; empty where it finds nothing."""
+    match = re.search(pattern, path)
+    return (match.groupdict().get("patient") or match[1] or "") if match else ""
+
+
 def safe_name(text: str) -> str:
     """A text as part of a file name: letters, digits, `.`, `_` and `-`."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or "film"

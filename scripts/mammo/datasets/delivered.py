@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from mammo.datasets.base import digests, need_folder, raw_files
-from mammo.datasets.pairing import PairedFilm, pair_films
+from mammo.datasets.base import Item, digests, need_folder, patient_id, raw_files, unique_names
+from mammo.datasets.pairing import PairedFilm, companion_records, pair_films
 from mammo.errors import UserError
 from mammo.settings import DatasetSettings
 from mammo.tables.records import Reject
@@ -27,9 +27,46 @@ class DeliveredFilm:
         return "_".join((self.delivery, *self.below.with_suffix("").parts))
 
 
-def delivered_films(
-    root: Path, dataset: str, settings: DatasetSettings
-) -> tuple[list[DeliveredFilm], list[Reject]]:
+@dataclass(frozen=True)
+class Known:
+    """What a format knows of a delivered film: patient and study, kinds of lesion (of annotated films)."""
+
+    patient: str
+    study: str
+    lesion_types: tuple[str, ...] = ()
+
+
+def delivered_items(
+    root: Path, dataset: str, settings: DatasetSettings, known: Callable[[DeliveredFilm], Known]
+) -> tuple[list[Item], list[Reject]]:
+    """The films of all deliveries of the config with what `known` says of each. Raises `UserError`."""
+    films, rejects = _films(root, dataset, settings)
+    hashes = _digests(films)
+    names = unique_names(
+        [film.name for film in films], [f"{film.delivery}/{film.below.as_posix()}" for film in films]
+    )
+    items = []
+    for film, name in zip(films, names, strict=True):
+        group, facts = settings.deliveries[film.delivery].group, known(film)
+        annotated = group != "normal"
+        items.append(
+            Item(
+                dataset=dataset,
+                film_id=name,
+                film=film.paired.path.relative_to(root.parent).as_posix(),
+                sha256=hashes[film.paired.path],
+                delivery=film.delivery,
+                patient=patient_id(dataset, settings, facts.patient),
+                study=facts.study,
+                group=group,
+                lesion_types=facts.lesion_types if annotated else (),
+                companions=companion_records(film.paired, hashes, root.parent) if annotated else (),
+            )
+        )
+    return items, rejects
+
+
+def _films(root: Path, dataset: str, settings: DatasetSettings) -> tuple[list[DeliveredFilm], list[Reject]]:
     """Films of all deliveries of the config, and a row for each file that is none. Raises `UserError`."""
     films: list[DeliveredFilm] = []
     rejects: list[Reject] = []
@@ -51,7 +88,7 @@ def delivered_films(
     return films, rejects
 
 
-def delivered_digests(films: Sequence[DeliveredFilm]) -> dict[Path, str]:
+def _digests(films: Sequence[DeliveredFilm]) -> dict[Path, str]:
     """SHA-256 of all films and of what belongs to them."""
     return digests(
         path

@@ -10,13 +10,8 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from mammo.datasets.base import Item, patient_id, unique_names
-from mammo.datasets.delivered import (
-    DeliveredFilm,
-    delivered_digests,
-    delivered_films,
-)
-from mammo.datasets.pairing import companion_records
+from mammo.datasets.base import Item, patient_in_path
+from mammo.datasets.delivered import DeliveredFilm, Known, delivered_items
 from mammo.files import sha256_bytes
 from mammo.settings import DatasetSettings
 from mammo.tables.records import Reject
@@ -27,36 +22,20 @@ NOBODY = re.compile(r"^(|anon\w*|unknown|none|na|n/a|removed|0+|x+)$", re.IGNORE
 
 def index(root: Path, dataset: str, settings: DatasetSettings) -> tuple[list[Item], list[Reject]]:
     """The films of all deliveries of the config. Raises `UserError`."""
-    films, rejects = delivered_films(root, dataset, settings)
-    hashes = delivered_digests(films)
-    names = unique_names(
-        [film.name for film in films], [f"{film.delivery}/{film.below.as_posix()}" for film in films]
-    )
-    items = []
-    for film, name in zip(films, names, strict=True):
-        group = settings.deliveries[film.delivery].group
-        items.append(
-            Item(
-                dataset=dataset,
-                film_id=name,
-                film=film.paired.path.relative_to(root.parent).as_posix(),
-                sha256=hashes[film.paired.path],
-                delivery=film.delivery,
-                patient=patient_id(dataset, settings, _patient(film, settings)),
-                study=_digest(film.paired.study) if film.paired.study else "",
-                group=group,
-                companions=companion_records(film.paired, hashes, root.parent) if group != "normal" else (),
-            )
-        )
-    return items, rejects
+
+    def known(film: DeliveredFilm) -> Known:
+        study = _digest(film.paired.study) if film.paired.study else ""
+        return Known(_patient(film, settings), study)
+
+    return delivered_items(root, dataset, settings, known)
 
 
 def _patient(film: DeliveredFilm, settings: DatasetSettings) -> str:
     """By the pattern of the config, else the header's patient, else its study, else the folder."""
-    if settings.patient_pattern:
-        match = re.search(settings.patient_pattern, f"{film.delivery}/{film.below.as_posix()}")
-        if match:
-            return match.groupdict().get("patient") or match[1]
+    pattern, path = settings.patient_pattern, f"{film.delivery}/{film.below.as_posix()}"
+    named = patient_in_path(path, pattern) if pattern else ""
+    if named:
+        return named
     if not NOBODY.match(film.paired.patient):
         return _pseudonym(film.paired.patient)
     return _digest(film.paired.study or f"{film.delivery}/{film.below.parent.as_posix()}")

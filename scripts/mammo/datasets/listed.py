@@ -7,7 +7,6 @@ digests, names, patients, groups and rejects are the same for all. docs/adding-a
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from mammo.datasets.base import (
     LabelledLesion,
     digests,
     patient_id,
+    patient_in_path,
     safe_name,
     unique_names,
 )
@@ -240,8 +240,7 @@ def _patient(below: str, name: str, pattern: str) -> str:
     """The patient that a path names. Raises `Unusable` where the pattern finds none: guessing would mix patients."""
     if not pattern:
         return name
-    match = re.search(pattern, below)
-    found = match and (match.groupdict().get("patient") or match[1])
+    found = patient_in_path(below, pattern)
     if not found:
         raise Unusable("patient_pattern finds no patient in its path")
     return found

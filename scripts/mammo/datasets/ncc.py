@@ -9,13 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePath
 
-from mammo.datasets.base import Item, patient_id, unique_names
-from mammo.datasets.delivered import (
-    DeliveredFilm,
-    delivered_digests,
-    delivered_films,
-)
-from mammo.datasets.pairing import companion_records
+from mammo.datasets.base import Item
+from mammo.datasets.delivered import DeliveredFilm, Known, delivered_items
 from mammo.errors import UserError
 from mammo.settings import DatasetSettings
 from mammo.tables.records import Reject
@@ -35,30 +30,14 @@ def case_of(below: PurePath) -> str:
 
 def index(root: Path, dataset: str, settings: DatasetSettings) -> tuple[list[Item], list[Reject]]:
     """The films of all deliveries of the config. Raises `UserError`."""
-    films, rejects = delivered_films(root, dataset, settings)
-    hashes = delivered_digests(films)
-    names = unique_names(
-        [film.name for film in films], [f"{film.delivery}/{film.below.as_posix()}" for film in films]
-    )
-    items = []
-    for film, name in zip(films, names, strict=True):
-        group, case = settings.deliveries[film.delivery].group, case_of(film.below)
-        annotated = group != "normal"
-        items.append(
-            Item(
-                dataset=dataset,
-                film_id=name,
-                film=film.paired.path.relative_to(root.parent).as_posix(),
-                sha256=hashes[film.paired.path],
-                delivery=film.delivery,
-                patient=patient_id(dataset, settings, case),
-                study=f"{film.delivery}.{case}",
-                group=group,
-                lesion_types=_lesion_types(film, dataset, settings) if annotated else (),
-                companions=companion_records(film.paired, hashes, root.parent) if annotated else (),
-            )
-        )
-    return items, rejects
+
+    def known(film: DeliveredFilm) -> Known:
+        case = case_of(film.below)
+        annotated = settings.deliveries[film.delivery].group != "normal"
+        types = _lesion_types(film, dataset, settings) if annotated else ()
+        return Known(case, f"{film.delivery}.{case}", types)
+
+    return delivered_items(root, dataset, settings, known)
 
 
 def _lesion_types(film: DeliveredFilm, dataset: str, settings: DatasetSettings) -> tuple[str, ...]:
