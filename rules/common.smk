@@ -74,11 +74,6 @@ wildcard_constraints:
 # --- input functions: what is known only once a checkpoint has run
 
 
-def tables_to_merge(settings):
-    """The tables of a train or test set, once the index of every dataset behind them is known."""
-    return once_indexed(PLAN.datasets_of(settings.tables), PLAN.tables(settings.tables))
-
-
 def shard_list(wildcards):
     """The films of one shard, once the index is known."""
     return f"{checkpoints.index.get(dataset=wildcards.dataset).output.folder}/shard_{wildcards.shard}.jsonl"
@@ -105,26 +100,13 @@ def member_detections(wildcards):
     return [f"results/detections/{name}/{wildcards.test_set}.csv" for name in PLAN.members(chosen)]
 
 
-def once_indexed(datasets, files=()):
-    """The files, once the index of every dataset is known.
-
-    While an index waits to be made again, all that lies behind it still looks up to date: a job that joins datasets
-    would start on films that are about to be replaced.
-    """
-    for dataset in datasets:
-        checkpoints.index.get(dataset=dataset)
-    return files
-
-
 def merged_train_set(experiment):
     """Output files of the experiment's train set, once it is known."""
-    once_indexed(PLAN.datasets_of(CONFIG.train_sets[CONFIG.experiments[experiment].train_set].tables))
     return checkpoints.train_set.get(train_set=CONFIG.experiments[experiment].train_set).output
 
 
 def merged_test_set(name):
     """Output files of a test set, once it is known."""
-    once_indexed(PLAN.datasets_of(CONFIG.test_sets[name].tables))
     return checkpoints.test_set.get(test_set=name).output
 
 

@@ -62,7 +62,7 @@ rule privacy:
 rule data_report:
     """Counts, duplicates, leakage, boxes against anchors, rejects, privacy, films with boxes: a page and a table."""
     input:
-        tables=lambda wildcards: once_indexed(CONFIG.datasets, PLAN.tables_reported()),
+        tables=PLAN.tables_reported(),
         audits=PLAN.audits("audit"),
         looks=PLAN.audits("looks"),
     output:

@@ -5,7 +5,7 @@
 checkpoint train_set:
     """Merge tables into a train set, keep validation patients apart, refuse patients that a test set holds."""
     input:
-        tables=lambda wildcards: tables_to_merge(CONFIG.train_sets[wildcards.train_set]),
+        tables=lambda wildcards: PLAN.tables(CONFIG.train_sets[wildcards.train_set].tables),
         tests=lambda wildcards: PLAN.test_tables_of(wildcards.train_set),
         # Only where the config stops at what is not anonymised.
         privacy=lambda wildcards: PLAN.privacy_gates(CONFIG.train_sets[wildcards.train_set].tables),
@@ -38,7 +38,7 @@ checkpoint train_set:
 checkpoint test_set:
     """Merge tables into a test set."""
     input:
-        tables=lambda wildcards: tables_to_merge(CONFIG.test_sets[wildcards.test_set]),
+        tables=lambda wildcards: PLAN.tables(CONFIG.test_sets[wildcards.test_set].tables),
         privacy=lambda wildcards: PLAN.privacy_gates(CONFIG.test_sets[wildcards.test_set].tables),
     output:
         table=f"{DATA}/retinanet_test_{{test_set}}.csv",

@@ -42,16 +42,3 @@ def test_the_gate_stops_at_a_name_and_does_not_repeat_it(fresh):
     assert "inbreast: the delivery is not anonymised" in said and "PatientName" in said
     assert "Kim" not in said
     assert not (fresh.folder / "data/inbreast/privacy.csv").exists()
-
-
-def test_what_joins_datasets_waits_until_all_of_them_are_made_again(fresh):
-    """A changed reader makes index and films of every dataset again; nothing may read films that are being replaced."""
-    targets = [*REPORT, *TRAIN_SET]
-    fresh.run(targets=targets)
-    reader = fresh.project / "scripts/mammo/dicom/read.py"
-    first = "from __future__ import annotations"
-    reader.write_text(reader.read_text().replace(first, f"{first}\n\nX = 1", 1))
-    said = fresh.run(targets=targets)
-    made = [said.rindex(f"Decode shard 00 of {name}") for name in ("CBIS-DDSM", "inbreast", "NCC")]
-    assert said.index("Report on the data") > max(made)
-    assert "Merge train set" not in said or said.index("Merge train set") > max(made[:2])

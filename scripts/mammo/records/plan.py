@@ -83,11 +83,6 @@ class Plan:
         """Paths of tables named <dataset>/<part>."""
         return [f"{self.config.data_dir}/{name}.csv" for name in names]
 
-    @staticmethod
-    def datasets_of(names: Iterable[str]) -> list[str]:
-        """Datasets of tables named <dataset>/<part>, sorted."""
-        return sorted({name.partition("/")[0] for name in names})
-
     def test_tables_of(self, train_set: str) -> list[str]:
         """Test tables on which an experiment or an ensemble of this train set is tested: they must share no patient."""
         trained = [
@@ -139,7 +134,8 @@ class Plan:
         """
         if self.config.data_report.privacy != "stop":
             return []
-        return [f"{self.config.data_dir}/{dataset}/privacy.csv" for dataset in self.datasets_of(tables)]
+        datasets = sorted({table.partition("/")[0] for table in tables})
+        return [f"{self.config.data_dir}/{dataset}/privacy.csv" for dataset in datasets]
 
     def tables_reported(self) -> list[str]:
         """Tables that the data report reads: all of the datasets, and the parts that merged sets are made from."""
