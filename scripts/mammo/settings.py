@@ -291,6 +291,26 @@ class ValidationSettings(Section):
 
     fraction: Fraction = Field(0.1, description="Share of the patients; 0: no validation.")
     seed: int = Field(1, ge=0, description="Another seed is another split.")
+    folds: int | None = Field(
+        None,
+        ge=2,
+        description="Instead of a share: the patients are cut into so many folds, one of which is the validation set. "
+        "experiments.*.folds sets both for all folds.",
+    )
+    fold: int | None = Field(None, ge=1, description="Which of the folds, from 1.")
+
+    @model_validator(mode="after")
+    def _fold_of_folds(self) -> ValidationSettings:
+        if (self.folds is None) != (self.fold is None):
+            raise ValueError("folds and fold go together")
+        if self.folds is not None and self.fold is not None and self.fold > self.folds:
+            raise ValueError(f"there are {self.folds} folds, found fold {self.fold}")
+        return self
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no patient is kept apart."""
+        return self.fraction == 0 and self.folds is None
 
 
 class TrainSetSettings(Section):
@@ -374,7 +394,6 @@ class ModelSettings(Section):
     prior_probability: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.01, description="Initial score of every anchor."
     )
-    freeze_backbone: bool = Field(False, description="Train the pyramid and the heads only.")
     anchors: AnchorSettings = Field(AnchorSettings(), description="Anchor boxes and what counts as overlap.")
 
 
@@ -413,6 +432,12 @@ class AugmentationSettings(Section):
         return self
 
 
+# What a history of epochs holds to go by. A loss is better when smaller, everything else when larger.
+Monitor = Literal[
+    "loss", "val_loss", "val_sensitivity", "val_clean_images", "val_froc_mean", "val_ap50", "val_sens_at_1"
+]
+
+
 class LossSettings(Section):
     """keras-retinanet's losses."""
 
@@ -421,6 +446,10 @@ class LossSettings(Section):
     smooth_l1_sigma: Positive = Field(
         3.0, description="Where the box loss turns from square to linear: 1/σ²."
     )
+    class_weights: dict[str, Positive] = Field(
+        default_factory=dict,
+        description="Factor of both losses by class name, e.g. {malignant: 2.0}; others have 1.",
+    )
 
 
 class ScheduleSettings(Section):
@@ -428,8 +457,9 @@ class ScheduleSettings(Section):
 
     kind: Literal["constant", "cosine", "step", "plateau"] = Field(
         "plateau",
-        description="plateau: times factor after `patience` epochs without a smaller training loss.",
+        description="plateau: times factor after `patience` epochs in which `monitor` got no better.",
     )
+    monitor: Monitor = Field("loss", description="plateau: what is watched.")
     warmup_epochs: int = Field(0, ge=0, description="Epochs of linear rise from a tenth.")
     factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="step and plateau.")
     step_epochs: Count = Field(10, description="step: epochs between two falls.")
@@ -437,6 +467,28 @@ class ScheduleSettings(Section):
     over_epochs: int | None = Field(
         None, ge=1, description="cosine: epochs down to zero; empty: all of them."
     )
+
+
+class FreezeSettings(Section):
+    """Layers of the backbone that are left as they are, by depth."""
+
+    through: Literal["none", "C2", "C3", "C4", "C5"] = Field(
+        "none",
+        description="The last stage that is frozen, with all before it; C5: the whole backbone. Cn is the stage whose "
+        "output is 2^n times smaller than the film.",
+    )
+    thaw_epoch: int | None = Field(
+        None, ge=2, description="From this epoch on everything is trained; empty: never."
+    )
+
+
+class EarlyStoppingSettings(Section):
+    """When a training ends before its last epoch."""
+
+    monitor: Monitor = Field("val_froc_mean", description="What must get better.")
+    patience: Count = Field(10, description="Epochs in a row that may bring nothing better.")
+    min_delta: float = Field(0.0, ge=0, description="From which difference on a value is better.")
+    min_epochs: Count = Field(1, description="Epochs before which nothing is stopped.")
 
 
 class WeightSettings(Section):
@@ -467,6 +519,44 @@ class TrainSettings(Section):
     learning_rate: Positive = Field(1e-5, description="Adam's, at the start of the schedule.")
     schedule: ScheduleSettings = Field(ScheduleSettings(), description="How it changes.")
     clip_norm: Positive = Field(0.001, description="Largest norm of each gradient.")
+    accumulate: Count = Field(
+        1, description="Batches whose gradients are added before a step: a larger batch in the same memory."
+    )
+    devices: Count = Field(
+        1, description="GPUs that share a step, each with a batch of its own; the job asks for so many."
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="What the network computes in; weights, losses and snapshots stay float32. bfloat16, float16: for "
+        "GPUs; float16 with loss scaling.",
+    )
+    xla: bool = Field(False, description="Compile the step with XLA: for GPUs; on the CPU it does not pay.")
+    freeze: FreezeSettings = Field(FreezeSettings(), description="Layers that are not trained.")
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Keep a running mean of the weights, with this decay a step, and write it as one more snapshot of "
+        "each epoch, <experiment>-ema_<NN>; empty: no. Typical: 0.999.",
+    )
+    oversample_lesions: Count = Field(
+        1, description="How often a film with lesions stands in a pass over the films."
+    )
+    early_stopping: EarlyStoppingSettings | None = Field(
+        None, description="End when nothing gets better; empty: never."
+    )
+    on_nan: Literal["stop", "rollback"] = Field(
+        "stop",
+        description="When a loss is not finite. stop: end with an error; rollback: go back to the last whole epoch and "
+        "on with a smaller learning rate.",
+    )
+    rollback_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="What each rollback multiplies the learning rate by; after five the training stops."
+    )
+    save_minutes: Annotated[float, Field(ge=0)] = Field(
+        15.0, description="How often the state is saved within an epoch; 0: after every step."
+    )
+    board_films: int = Field(
+        4, ge=0, description="Films with lesions and current detections that TensorBoard shows each epoch."
+    )
     group_by: Literal["ratio", "random", "none"] = Field(
         "ratio",
         description="ratio: films of like shape share a batch; random: shuffled each epoch; none: in order.",
@@ -488,6 +578,10 @@ class DetectSettings(Section):
     nms_threshold: Fraction = Field(
         0.5, description="IoU above which the weaker of two boxes of one network is dropped."
     )
+    flip: bool = Field(
+        False,
+        description="Look at each film and at its mirror image, and pool what is found: twice the time.",
+    )
 
 
 class ExperimentSettings(Section):
@@ -500,6 +594,16 @@ class ExperimentSettings(Section):
     model: ModelSettings = Field(ModelSettings(), description="The network.")
     weights: WeightSettings = Field(WeightSettings(), description="Initial weights.")
     sides: SideSettings = Field(SideSettings(), description="Image sides.")
+    bits: Literal[8, 16] = Field(
+        8, description="Grey levels that the network sees; 16 needs display.image_format: png16."
+    )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        le=50,
+        description="k-fold by patient: the block becomes k experiments, <name>-fold1 to <name>-fold<k>, on train sets "
+        "of which each keeps another fold of the patients for validation.",
+    )
     augmentation: AugmentationSettings = Field(
         AugmentationSettings(), description="Random changes while training."
     )
@@ -787,7 +891,7 @@ def _broken_members(config: Config, ensemble: str, members: MemberSettings) -> I
         if (
             settings
             and config.train_sets.get(settings.train_set)
-            and (config.train_sets[settings.train_set].validation.fraction == 0)
+            and config.train_sets[settings.train_set].validation.is_empty
         ):
             yield f"{key}.best: {experiment} has no validation set to choose on (its validation.fraction is 0)"
 

@@ -69,9 +69,3 @@ def test_a_level_that_the_backbone_lacks_is_refused():
     levels = {"pyramid_levels": (2, 3, 4, 5), "sizes": (8.0, 12.0, 24.0, 48.0), "strides": (4, 8, 16, 32)}
     with pytest.raises(UserError, match="offers no level 2"):
         build_model(tiny_settings(model={"backbone": "mobilenet128_0.25", "anchors": levels}).model, 1)
-
-
-def test_a_frozen_backbone_does_not_train():
-    model = build_model(tiny_settings(model={"freeze_backbone": True}).model, 1)
-    assert not [weight.name for weight in model.trainable_weights if weight.name.startswith("plain")]
-    assert [weight.name for weight in model.trainable_weights if weight.name.startswith("P3")]

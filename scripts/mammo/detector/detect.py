@@ -11,9 +11,10 @@ import numpy as np
 from tqdm import tqdm
 
 from mammo.detector.anchors import Anchors, decode_boxes
-from mammo.detector.films import lay_out, padded_shape, read_film, scale_film
+from mammo.detector.films import lay_out, padded_shape
 from mammo.detector.keras import tf
 from mammo.detector.model import build_model, preprocessing_mode
+from mammo.detector.network_films import read_film, scale_film
 from mammo.detector.weights import load_exactly
 from mammo.errors import UserError
 from mammo.settings import DetectSettings, ExperimentSettings

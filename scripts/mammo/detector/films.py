@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 
-import cv2
 import numpy as np
 from keras_retinanet.utils.image import (
     TransformParameters,
@@ -17,7 +16,7 @@ from keras_retinanet.utils.image import (
 )
 from keras_retinanet.utils.transform import random_transform, transform_aabb
 
-from mammo.errors import UserError
+from mammo.detector.network_films import read_film, scale_film
 from mammo.settings import AugmentationSettings, SideSettings
 
 STRIDE = 32  # batches are padded to a multiple: fewer shapes, and every backbone's outputs fit its anchors
@@ -25,25 +24,6 @@ CACHE_BYTES = 2 * 1024**3  # films kept in memory between epochs
 MIN_REMAINDER = (
     0.25  # share of a lesion's box that must stay on the film when it is moved; else it is not a target
 )
-
-
-def read_film(path: Path) -> np.ndarray:
-    """An 8-bit grey image (H, W). Raises `UserError` where it cannot be read."""
-    film = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if film is None:
-        raise UserError(f"{path}: is missing or cannot be read as an image; make the images again")
-    return film
-
-
-def scale_film(film: np.ndarray, sides: SideSettings) -> np.ndarray:
-    """The film at network size: shorter side `min`, unless the longer would exceed `max` (as keras-retinanet scales).
-
-    Area interpolation where it shrinks: linear interpolation would skip pixels, and small calcifications with them.
-    """
-    height, width = film.shape
-    scale = min(sides.min / min(height, width), sides.max / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(film, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
 
 class FilmCache:

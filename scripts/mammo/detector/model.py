@@ -38,7 +38,7 @@ def build_model(settings: ModelSettings, classes: int, seed: int = 0) -> Any:
         "pyramid_levels": list(settings.anchors.pyramid_levels),
         "create_pyramid_features": partial(_pyramid(), feature_size=settings.pyramid_features),
         "submodels": _heads(settings, classes, anchors, seed),
-        "modifier": _freeze if settings.freeze_backbone else None,
+        "modifier": None,
     }
     if settings.backbone == PLAIN:
         return _plain_retinanet(settings, seed, **arguments)
@@ -62,12 +62,6 @@ def preprocessing_mode(backbone: str) -> str:
 def _pyramid() -> Callable[..., dict[str, Any]]:
     """The package's feature pyramid; the two underscores are its own name for it."""
     return getattr(package_retinanet, "__create_pyramid_features")
-
-
-def _freeze(backbone: Any) -> Any:
-    for layer in backbone.layers:
-        layer.trainable = False
-    return backbone
 
 
 def _layer_seed(seed: int, name: str) -> int:

@@ -76,7 +76,7 @@ def read_sets(plan: DataReportPlan, data: Path, audits: Sequence[Path]) -> list[
     for name, settings in plan.train_sets.items():
         training, validation = split_by_patient(_merged(settings.tables, data), settings.validation)
         sets.append(DataSet(name, TRAIN, training))
-        if settings.validation.fraction > 0:
+        if not settings.validation.is_empty:
             sets.append(DataSet(f"{name} (validation)", VALIDATION, validation, of=name))
     sets += [DataSet(name, TEST, _merged(settings.tables, data)) for name, settings in plan.test_sets.items()]
     return sets

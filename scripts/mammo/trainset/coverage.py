@@ -70,7 +70,7 @@ class Suggestion:
 
 
 def network_shapes(shapes: NDArray[np.integer], sides: SideSettings) -> NDArray[np.int64]:
-    """(n, 2) heights and widths of films → the same at network size (detector/films.py, `scale_film`)."""
+    """(n, 2) heights and widths of films → the same at network size (detector/network_films.py, `scale_film`)."""
     shapes = np.asarray(shapes, dtype=np.int64).reshape(-1, 2)
     scale = np.minimum(sides.min / shapes.min(axis=1), sides.max / shapes.max(axis=1))
     return np.maximum(1, np.rint(shapes * scale[:, None])).astype(np.int64)
