@@ -7,19 +7,23 @@ from typing import Any
 
 from mammo.settings import FreezeSettings
 
-# What the package's feature pyramid calls the convolutions on the backbone's outputs; C6 and P6 hang on C5 directly.
-_DEEPEST_LATERAL = "C5_reduced"
+# Where VGG ends its second stage: it pools at the end of a stage, all others stride at the beginning of the next.
+_SECOND_STAGE_OF_VGG = "block2_pool"
 
 
 def backbone_layers(model: Any, stage: int) -> list[Any]:
-    """Layers of the backbone up to and with a stage: those whose output is at most 2^stage times smaller than the film.
+    """Layers of the backbone up to and with a stage, 2 to 5, of any backbone.
 
-    Works for any backbone: what the deepest lateral convolution of the pyramid is fed from is the backbone, and a
-    layer's stage follows from the strides on the way to it.
+    What the pyramid's lateral convolution of a stage is fed from is the backbone up to there. The second stage has none
+    where the pyramid begins at level 3: it is what lies before the third and shrinks a film by at most 4.
     """
+    if stage > 2:
+        return list(_ancestors(model.get_layer(f"C{stage}_reduced")))
+    before = {layer.name: layer for layer in _ancestors(model.get_layer("C3_reduced"))}
+    if last := before.get(_SECOND_STAGE_OF_VGG):
+        return [*_ancestors(last), last]
     steps: dict[str, int] = {}
-    layers = list(_ancestors(model.get_layer(_DEEPEST_LATERAL)))
-    return [layer for layer in layers if _step(layer, steps) <= 2**stage]
+    return [layer for layer in before.values() if _step(layer, steps) <= 4]
 
 
 def _inbound(layer: Any) -> list[Any]:
@@ -40,7 +44,7 @@ def _ancestors(layer: Any) -> Iterator[Any]:
 
 
 def _step(layer: Any, known: dict[str, int]) -> int:
-    """How many film pixels lie between two neighbours of a layer's output. Recursion is as deep as the network."""
+    """How many film pixels lie between two neighbours of a layer's output."""
     if layer.name not in known:
         waiting = [layer]
         while waiting:  # an explicit stack: DenseNet-201 is deeper than Python's recursion

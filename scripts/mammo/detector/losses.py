@@ -1,4 +1,4 @@
-"""keras-retinanet's two losses as sums, so that parts of a batch, on several devices or one after the other, add up.
+"""keras-retinanet's two losses as sums, so that parts of a batch, side by side or one after the other, add up.
 
 Both are divided by the number of anchors on lesions of the whole batch, at least 1 (`normaliser`): films without lesions
 teach too. Masks stand in place of keras-retinanet's gather: the same numbers, and XLA can compile them.
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mammo.detector.anchors import IGNORED
+from mammo.detector.targets import IGNORED
 from mammo.detector.keras import keras, tf
 from mammo.settings import LossSettings
 

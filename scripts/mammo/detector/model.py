@@ -70,8 +70,8 @@ def preprocessing_mode(backbone: str) -> str:
 def _pyramid_features(*arguments: Any, **named: Any) -> dict[str, Any]:
     """The package's feature pyramid; the two underscores are its own name for it.
 
-    What the package builds behind it joins the heads' outputs of all levels. Scores of 16 bits would lose what the focal
-    loss lives on, so whatever the network computes in, from here on it is float32.
+    What the package builds behind it joins the heads' outputs of all levels. Scores of 16 bits would lose what the
+    focal loss lives on, so whatever the network computes in, from here on it is float32.
     """
     features = getattr(package_retinanet, "__create_pyramid_features")(*arguments, **named)
     keras.mixed_precision.set_global_policy("float32")

@@ -1,4 +1,4 @@
-"""What a history of epochs says: which is the best, and when to stop. Pure functions, so that a resume decides alike."""
+"""What a history of epochs says: which is the best, and when to stop. Pure, so that a resume decides alike."""
 
 from __future__ import annotations
 

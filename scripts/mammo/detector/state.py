@@ -80,7 +80,8 @@ class Snapshot(Epoch):
 class Progress:
     """How far a training is: whole epochs, steps of the one that runs with their losses (steps, 2), and setbacks.
 
-    `rate`: learning rate at the first step of the epoch that runs. `rollbacks`: epoch and step of each loss that was not finite and was gone back from. `loss_scale`: float16's.
+    `rate`: learning rate at the first step of the epoch that runs. `rollbacks`: epoch and step of each loss that was
+    not finite and was gone back from. `loss_scale`: float16's factor, and for how many steps it has held.
     """
 
     history: list[Snapshot] = field(default_factory=list)
@@ -176,7 +177,7 @@ class TrainingState:
             write_table(self.folder / "history.csv", Epoch, [row.without_files for row in progress.history])
 
     def restore(self, say: Callable[[str], None]) -> tuple[Arrays, Progress] | None:
-        """The furthest point to go on from; None where there is none, or where a snapshot that it names is not there."""
+        """The furthest point to go on from; None where there is none, or where a snapshot that it names is gone."""
         whole = self._read("resume.h5", say)
         if whole is None:
             return None

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from mammo.detector.anchors import Anchors
 from mammo.detector.batches import BatchMaker, TrainingFilm
 from mammo.detector.freezing import Freezer
+from mammo.detector.frozen_norms import simplify_frozen_norms
 from mammo.detector.keras import tf
 from mammo.detector.losses import class_factors
 from mammo.detector.model import build_model
@@ -82,6 +83,7 @@ class Trainer:
             self.optimizer = adam(self.settings, self.model.trainable_variables)
             kept = self.model.get_weights() if train.ema_decay else []
             self._averages = [tf.Variable(weight, trainable=False) for weight in kept]
+        simplify_frozen_norms(self.model)
         self._freezer = Freezer(self.model, train.freeze)
         self._step = Step(self.model, self.optimizer, self.settings, self.factors, strategy, self._averages)
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from mammo.detector.anchors import Anchors
 from mammo.detector.batches import Batch, BatchMaker, TrainingFilm
-from mammo.detector.detect import Detector
 from mammo.detector.keras import tf
+from mammo.detector.look import Detector
 from mammo.detector.losses import focal_sum, normaliser, smooth_l1_sum
 from mammo.detector.network_films import NetworkFilms
 from mammo.settings import ExperimentSettings
@@ -59,6 +59,8 @@ class Validator:
     ) -> None:
         self._films, self._members, self._figures = films, list(members), figures
         self._detector = Detector(model, settings)
+        one_by_one = {"accumulate": 1, "devices": 1, "oversample_lesions": 1}
+        settings = settings.model_copy(update={"train": settings.train.model_copy(update=one_by_one)})
         self._maker = BatchMaker(films, self._members, anchors, settings, augment=False)
         self._losses = tf.function(
             lambda assignment, regression, offsets, scores: (
@@ -73,26 +75,30 @@ class Validator:
 
         Each film counts as a batch of its own, so that the losses do not depend on how the films are batched.
         """
-        looked: list[Looked] = []
+        looked: dict[int, Looked] = {}
         losses: list[tuple[float, float]] = []
-        for batch, members in self._maker.once():
-            offsets, scores = self._detector.outputs(batch.images)
-            for place, member in enumerate(members):
-                rows = self._detector.select(offsets[place], scores[place], batch, place)
-                name = self._films.rows[member.position].image_id
-                looked.append(Looked(name, member.position, member.boxes, rows[:, :4], rows[:, 4]))
-                losses.append(self._film_losses(batch, place, offsets, scores))
+        for number, batch in enumerate(self._maker.batches(0, self._maker.round_length)):
+            outputs = self._detector.outputs(batch.images)
+            shapes = [tuple(shape) for shape in batch.shapes]
+            boxes = self._detector.boxes(outputs, batch.images.shape[1:3], shapes)
+            for place, film in enumerate(self._maker.members(number)):
+                if film not in looked:  # the last batch is filled up with films that were there already
+                    looked[film] = self._looked(self._members[film], boxes[place])
+                    losses.append(self._film_losses(batch, place, *outputs))
         regression, classification = (float(value) for value in np.mean(losses, axis=0))
         found = {
             "val_loss": regression + classification,
             "val_regression_loss": regression,
             "val_classification_loss": classification,
         }
-        return found | {f"val_{name}": value for name, value in self._figures(looked).items()}, looked
+        films = list(looked.values())
+        return found | {f"val_{name}": value for name, value in self._figures(films).items()}, films
 
-    def _film_losses(
-        self, batch: Batch, place: int, offsets: np.ndarray, scores: np.ndarray
-    ) -> tuple[float, float]:
+    def _looked(self, member: TrainingFilm, rows: np.ndarray) -> Looked:
+        name = self._films.rows[member.position].image_id
+        return Looked(name, member.position, member.boxes, rows[:, :4], rows[:, 4])
+
+    def _film_losses(self, batch: Batch, place: int, offsets: Any, scores: Any) -> tuple[float, float]:
         one = slice(place, place + 1)
         assignment = batch.assignment[one]
         sums = self._losses(assignment, batch.regression[one], offsets[one], scores[one])

@@ -28,7 +28,7 @@ class LookedAt(Protocol):
 
 
 def epoch_figures(looked: Sequence[LookedAt]) -> dict[str, float | None]:
-    """Figures by name; None where the set cannot give one: sensitivity without lesions, clean images without normals."""
+    """Figures by name; None where a set cannot give one: sensitivity without lesions, clean images without normals."""
     films = [Film(film.image_id, ("", ""), film.lesions, film.boxes, film.scores) for film in looked]
     settings = EvaluationSettings()
     curve = froc_curve(films, settings.froc_hit_rule)
