@@ -124,7 +124,7 @@ class NetworkFilms:
     """
 
     def __init__(self, index: Path) -> None:
-        self.rows = read_table(index, NetworkFilm)
+        self.index, self.rows = index, read_table(index, NetworkFilm)
         self._path = index.with_suffix(PIXELS)
         self._sound = np.zeros(len(self.rows), bool)  # films whose digest was found right
         expected = max((row.offset + row.bytes for row in self.rows), default=0)
