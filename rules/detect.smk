@@ -2,11 +2,50 @@
 # key of all that it depends on, so that neither another test set nor a kill costs a second look.
 
 
-rule detect_validation:
-    """Detect with one snapshot on its experiment's validation set, which chooses members: it waits for no test set."""
+rule detect:
+    """Detect with one snapshot on all test sets: the network is loaded once."""
     input:
-        index=looked_at_index("validation"),
-        pixels=looked_at_pixels("validation"),
+        # A function each: Snakemake then asks for all sets at once, not for one after the other.
+        *[looked_at_index(name) for name in CONFIG.test_sets],
+        *[looked_at_pixels(name) for name in CONFIG.test_sets],
+        snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.experiment, wildcards.epoch),
+        classes=f"{DATA}/{CLASS_TABLE}",
+    output:
+        # A rule needs an output; without test sets nobody asks for this one.
+        tables=expand(
+            "results/detections/{{experiment}}_{{epoch}}/{test_set}.csv",
+            test_set=CONFIG.test_sets or ["no_test_set"],
+        ),
+    log:
+        "logs/detect/{experiment}_{epoch}.log",
+    benchmark:
+        "logs/detect/{experiment}_{epoch}.jsonl"
+    conda:
+        "../envs/detector.yaml"
+    resources:
+        gpu=1,
+        mem_mb=4000,
+    params:
+        settings=lambda wildcards: PLAN.detection_settings(wildcards.experiment),
+        sets=lambda wildcards: PLAN.look_arguments(wildcards.experiment, CONFIG.test_sets),
+        store="results/detections/.looked/{experiment}_{epoch}",
+        out="results/detections/{experiment}_{epoch}",
+        code=code("detect.py"),
+        run=program("detect.py"),
+        gpu_slot=program("gpu_slot.py"),
+    message:
+        "Detect with {wildcards.experiment}_{wildcards.epoch} on all test sets"
+    shell:
+        "{params.gpu_slot} -- {params.run} --snapshot {input.snapshot:q} --sets {params.sets:q}"
+        " --classes {input.classes:q} --settings {params.settings:q} --code {params.code:q}"
+        " --store {params.store:q} --out {params.out:q} > {log:q} 2>&1"
+
+
+# It chooses members and waits for no test set.
+use rule detect as detect_validation with:
+    input:
+        looked_at_index("validation"),
+        looked_at_pixels("validation"),
         snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.experiment, wildcards.epoch),
         classes=f"{DATA}/{CLASS_TABLE}",
     output:
@@ -15,11 +54,6 @@ rule detect_validation:
         "logs/detect_validation/{experiment}_{epoch}.log",
     benchmark:
         "logs/detect_validation/{experiment}_{epoch}.jsonl"
-    conda:
-        "../envs/detector.yaml"
-    resources:
-        gpu=1,
-        mem_mb=4000,
     params:
         settings=lambda wildcards: PLAN.detection_settings(wildcards.experiment),
         sets=lambda wildcards: PLAN.look_arguments(wildcards.experiment, ["validation"]),
@@ -30,38 +64,3 @@ rule detect_validation:
         gpu_slot=program("gpu_slot.py"),
     message:
         "Detect with {wildcards.experiment}_{wildcards.epoch} on its validation set"
-    shell:
-        "{params.gpu_slot} -- {params.run} --snapshot {input.snapshot:q} --sets {params.sets:q}"
-        " --classes {input.classes:q} --settings {params.settings:q} --code {params.code:q}"
-        " --store {params.store:q} --out {params.out:q} > {log:q} 2>&1"
-
-
-# A rule without outputs would have no place in the plan.
-if CONFIG.test_sets:
-
-    use rule detect_validation as detect with:
-        # One job for all test sets: the network is loaded once.
-        input:
-            # A function each: Snakemake then asks for all of them at once, not for one after the other.
-            *[looked_at_index(name) for name in CONFIG.test_sets],
-            *[looked_at_pixels(name) for name in CONFIG.test_sets],
-            snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.experiment, wildcards.epoch),
-            classes=f"{DATA}/{CLASS_TABLE}",
-        output:
-            tables=expand(
-                "results/detections/{{experiment}}_{{epoch}}/{test_set}.csv", test_set=CONFIG.test_sets
-            ),
-        log:
-            "logs/detect/{experiment}_{epoch}.log",
-        benchmark:
-            "logs/detect/{experiment}_{epoch}.jsonl"
-        params:
-            settings=lambda wildcards: PLAN.detection_settings(wildcards.experiment),
-            sets=lambda wildcards: PLAN.look_arguments(wildcards.experiment, CONFIG.test_sets),
-            store="results/detections/.looked/{experiment}_{epoch}",
-            out="results/detections/{experiment}_{epoch}",
-            code=code("detect.py"),
-            run=program("detect.py"),
-            gpu_slot=program("gpu_slot.py"),
-        message:
-            "Detect with {wildcards.experiment}_{wildcards.epoch} on all test sets"
