@@ -68,10 +68,16 @@ def at_network_size(tmp_path_factory) -> Path:
 
 
 def give_sane_norms(model, films) -> None:
-    """Statistics of these films for every batch normalisation: random weights without any let activations explode."""
-    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    for norm in norms:
-        norm.freeze, norm.trainable, norm.momentum = False, True, 0.0
+    """Make random weights behave as trained ones, in which a rounding error stays one.
+
+    Every batch normalisation gets statistics of these films (without any, activations explode), and those at the end of
+    a residual branch a small factor.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.freeze, layer.trainable, layer.momentum = False, True, 0.0
+            if layer.name.endswith("branch2c"):
+                layer.gamma.assign(0.1 * tf.ones_like(layer.gamma))
     model(films, training=True)
 
 
