@@ -70,6 +70,13 @@ def test_merged_sets_and_their_films_at_network_size():
     assert base.network_index("e-2", "val_main") == "d/network_size/800x1333x8/val_main.csv"
 
 
+def test_a_look_names_the_films_of_each_set():
+    base = plan("experiments.e-1.sides", {"min": 64, "max": 96})
+    assert base.look_arguments("e-1", ["abn", "validation"]) == [
+        "abn=d/network_size/64x96x8/test_abn.csv", "validation=d/network_size/64x96x8/val_main.csv"
+    ]  # fmt: skip
+
+
 def test_sets_of_ensembles_and_experiments():
     base = plan()
     assert base.tests_of("e-1") == ["abn"] and base.ensemble_tests() == ["abn", "more"]

@@ -46,13 +46,26 @@ def detect_sets(
     load_exactly(model, snapshot)
     detector = Detector(model, settings, frozen=not tf.config.list_physical_devices("GPU"))
     for name, one in films.items():
-        found = [
-            row
-            for film, boxes in look_at_films(detector, one, settings.detect, f"{snapshot.stem} on {name}")
-            for row in _in_image_pixels(film, boxes, names)
-        ]
-        found.sort(key=lambda row: (row.image_id, -row.score, row.x1, row.y1, row.x2, row.y2, row.label))
-        yield name, found
+        yield name, detections(detector, one, names, settings.detect, f"{snapshot.stem} on {name}")
+
+
+def detections(
+    detector: Detector, films: NetworkFilms, names: Sequence[str], settings: DetectSettings, title: str = ""
+) -> list[Detection]:
+    """What a detector finds on a set, in pixels of the written images and in the order of `detect_sets`.
+
+    Args:
+        names: of the classes, in the order of their ids.
+        title: of the bar that shows how far it is.
+    """
+    found = [
+        row
+        for film, boxes in look_at_films(detector, films, settings, title)
+        for row in _in_image_pixels(film, boxes, names)
+    ]
+    return sorted(
+        found, key=lambda row: (row.image_id, -row.score, row.x1, row.y1, row.x2, row.y2, row.label)
+    )
 
 
 def _films(index: Path, settings: ExperimentSettings) -> NetworkFilms:

@@ -6,19 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from mammo.detector.anchors import Anchors, decode_boxes
 from mammo.detector.keras import tf
 from mammo.detector.model import preprocessing_mode
+from mammo.detector.preprocess import preprocess
 from mammo.settings import DetectSettings, ExperimentSettings
 
 STRIDE = 32  # `detect.pad`: batches are padded to a multiple, as in training
-BGR_MEANS = (
-    103.939,
-    116.779,
-    123.68,
-)  # of ImageNet: keras_retinanet/utils/image.py, preprocess_image, mode caffe
 
 
 class Detector:
@@ -39,7 +34,7 @@ class Detector:
         floor = settings.detect.score_floor
 
         def network(batch: Any) -> Any:
-            return model(_preprocess(batch, mode), training=False)
+            return model(preprocess(batch, mode), training=False)
 
         def candidates(regression: Any, scores: Any) -> Any:
             """Only what may become a box leaves the device; of a film of 800×1333 that is little of 200 000 anchors."""
@@ -48,7 +43,7 @@ class Detector:
 
         self._network = tf.function(network, input_signature=[grey])
         if frozen:
-            self._network = convert_variables_to_constants_v2(self._network.get_concrete_function())
+            self._network = _frozen(self._network)
         self._candidates = tf.function(candidates, reduce_retracing=True)
 
     def lay_out(self, films: Sequence[np.ndarray]) -> np.ndarray:
@@ -115,11 +110,12 @@ class Detector:
         )
 
 
-def _preprocess(batch: Any, mode: str) -> Any:
-    """Grey (B, H, W), 8 or 16 bits, as keras-retinanet's preprocess_image has it for `mode`: (B, H, W, 3) float32."""
-    levels = tf.cast(batch, tf.float32) / (257.0 if batch.dtype == tf.uint16 else 1.0)
-    colours = tf.repeat(levels[..., tf.newaxis], 3, axis=-1)
-    return colours - tf.constant(BGR_MEANS) if mode == "caffe" else colours / 127.5 - 1.0
+def _frozen(network: Any) -> Any:
+    """The function of one signature with its variables as constants."""
+    # Here, because it must not load TensorFlow before mammo.detector.keras has set that up.
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    return convert_variables_to_constants_v2(network.get_concrete_function())
 
 
 def batch_shape(films: Sequence[tuple[int, int]], settings: DetectSettings) -> tuple[int, int]:

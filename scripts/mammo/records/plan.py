@@ -222,7 +222,13 @@ class Plan:
 
     def detection_settings(self, experiment: str) -> str:
         """What a snapshot's detections depend on, beside the snapshot."""
-        return self._experiment_settings(experiment, "model", "sides", "detect")
+        return self._experiment_settings(experiment, "model", "sides", "bits", "detect")
+
+    def look_arguments(self, experiment: str, names: Iterable[str]) -> list[str]:
+        """NAME=index of each set that the experiment's snapshots look at; `validation` is its own validation set."""
+        return [
+            f"{name}={self.network_index(experiment, self.looked_at_set(experiment, name))}" for name in names
+        ]
 
     def _experiment_settings(self, experiment: str, *keys: str) -> str:
         whole = self.config.experiments[experiment].model_dump(mode="json")
