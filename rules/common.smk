@@ -74,6 +74,15 @@ wildcard_constraints:
 # --- input functions: what is known only once a checkpoint has run
 
 
+def indexes_behind(tables):
+    """The index of every dataset behind tables <dataset>/<part>, for rules that join datasets or read their films.
+
+    While an index waits to be made again, all that lies behind it still looks up to date: without asking for it, a
+    job would start on films that are about to be replaced. Ancient: it is asked for, and counts for nothing more.
+    """
+    return [ancient(index) for index in PLAN.indexes(tables)]
+
+
 def shard_list(wildcards):
     """The films of one shard, once the index is known."""
     return f"{checkpoints.index.get(dataset=wildcards.dataset).output.folder}/shard_{wildcards.shard}.jsonl"

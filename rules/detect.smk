@@ -4,6 +4,9 @@
 rule detect:
     """Detect with one snapshot on one test set, or on the experiment's validation set."""
     input:
+        indexes=lambda wildcards: indexes_behind(
+            PLAN.tables_behind(wildcards.experiment, wildcards.looked_at)
+        ),
         images=looked_at_images,
         snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.experiment, wildcards.epoch),
         classes=f"{DATA}/{CLASS_TABLE}",

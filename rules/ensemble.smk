@@ -85,6 +85,7 @@ rule ensemble_table:
 rule overlays:
     """Draw lesions and the ensemble's detections on the films of a test set."""
     input:
+        indexes=lambda wildcards: indexes_behind(CONFIG.test_sets[wildcards.test_set].tables),
         images=lambda wildcards: merged_test_set(wildcards.test_set).images,
         lesions=lambda wildcards: merged_test_set(wildcards.test_set).lesions,
         detections="results/ensembles/{ensemble}/{test_set}.detections.csv",

@@ -4,6 +4,7 @@
 rule train:
     """Train an experiment; a snapshot an epoch, published by rule snapshot. Goes on where a killed run stopped."""
     input:
+        indexes=lambda wildcards: indexes_behind(PLAN.tables_behind(wildcards.experiment, "validation")),
         table=lambda wildcards: merged_train_set(wildcards.experiment).table,
         images=lambda wildcards: merged_train_set(wildcards.experiment).images,
         classes=f"{DATA}/{CLASS_TABLE}",

@@ -5,6 +5,7 @@
 checkpoint train_set:
     """Merge tables into a train set, keep validation patients apart, refuse patients that a test set holds."""
     input:
+        indexes=lambda wildcards: indexes_behind(PLAN.tables_compared(wildcards.train_set)),
         tables=lambda wildcards: PLAN.tables(CONFIG.train_sets[wildcards.train_set].tables),
         tests=lambda wildcards: PLAN.test_tables_of(wildcards.train_set),
         # Only where the config stops at what is not anonymised.
@@ -38,6 +39,7 @@ checkpoint train_set:
 checkpoint test_set:
     """Merge tables into a test set."""
     input:
+        indexes=lambda wildcards: indexes_behind(CONFIG.test_sets[wildcards.test_set].tables),
         tables=lambda wildcards: PLAN.tables(CONFIG.test_sets[wildcards.test_set].tables),
         privacy=lambda wildcards: PLAN.privacy_gates(CONFIG.test_sets[wildcards.test_set].tables),
     output:

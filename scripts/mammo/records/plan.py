@@ -83,15 +83,25 @@ class Plan:
         """Paths of tables named <dataset>/<part>."""
         return [f"{self.config.data_dir}/{name}.csv" for name in names]
 
+    def indexes(self, tables: Iterable[str]) -> list[str]:
+        """The index of every dataset behind tables named <dataset>/<part>."""
+        return [f"{self.config.data_dir}/{dataset}/shards/index" for dataset in datasets_of(tables)]
+
     def test_tables_of(self, train_set: str) -> list[str]:
         """Test tables on which an experiment or an ensemble of this train set is tested: they must share no patient."""
+        return [f"{self.config.data_dir}/retinanet_test_{test}.csv" for test in self._tests_against(train_set)]
+
+    def _tests_against(self, train_set: str) -> list[str]:
         trained = [
             name for name, settings in self.config.experiments.items() if settings.train_set == train_set
         ]
         tests = {test for name in trained for test in self.tests_of(name)}
-        if trained:
-            tests.update(self.ensemble_tests())
-        return [f"{self.config.data_dir}/retinanet_test_{test}.csv" for test in sorted(tests)]
+        return sorted(tests.union(self.ensemble_tests() if trained else ()))
+
+    def tables_compared(self, train_set: str) -> list[str]:
+        """Tables <dataset>/<part> of a train set and of the test sets that it must share no patient with."""
+        tests = [self.config.test_sets[test] for test in self._tests_against(train_set)]
+        return [table for sets in (self.config.train_sets[train_set], *tests) for table in sets.tables]
 
     def audits(self, kind: str) -> list[str]:
         """Tables of all shards of all datasets: audit (what headers and margins say) or looks (of the images)."""
@@ -134,8 +144,7 @@ class Plan:
         """
         if self.config.data_report.privacy != "stop":
             return []
-        datasets = sorted({table.partition("/")[0] for table in tables})
-        return [f"{self.config.data_dir}/{dataset}/privacy.csv" for dataset in datasets]
+        return [f"{self.config.data_dir}/{dataset}/privacy.csv" for dataset in datasets_of(tables)]
 
     def tables_reported(self) -> list[str]:
         """Tables that the data report reads: all of the datasets, and the parts that merged sets are made from."""
@@ -178,6 +187,12 @@ class Plan:
             f"val_{self.config.experiments[experiment].train_set}" if name == "validation" else f"test_{name}"
         )
         return f"{self.config.data_dir}/retinanet_{stem}.csv"
+
+    def tables_behind(self, experiment: str, name: str) -> tuple[str, ...]:
+        """Tables <dataset>/<part> that a test set, or the experiment's own validation set, is made from."""
+        if name == "validation":
+            return self.config.train_sets[self.config.experiments[experiment].train_set].tables
+        return self.config.test_sets[name].tables
 
     def snapshot_file(self, experiment: str, epoch: str) -> str:
         """Path of a published snapshot."""
@@ -235,6 +250,11 @@ class Plan:
         """Snapshots among which members are chosen by validation; none where members are named."""
         members = self.config.ensembles[ensemble].members
         return [] if members.names else self.snapshots(members.experiments)
+
+
+def datasets_of(tables: Iterable[str]) -> list[str]:
+    """Datasets of tables named <dataset>/<part>, sorted."""
+    return sorted({table.partition("/")[0] for table in tables})
 
 
 def set_file(table: str, kind: str) -> str:
