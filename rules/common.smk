@@ -67,6 +67,10 @@ wildcard_constraints:
     ensemble=PLAN.pattern(CONFIG.ensembles),
     backbone=PLAN.pattern(experiment.model.backbone for experiment in CONFIG.experiments.values()),
     images=PLAN.pattern(PLAN.image_folder(dataset) for dataset in CONFIG.datasets),
+    merged_set=PLAN.pattern(PLAN.merged_sets()),
+    min_side=r"\d+",
+    max_side=r"\d+",
+    bits="8|16",
     epoch=r"\d\d+",
     shard=r"\d\d",
 
@@ -119,8 +123,50 @@ def merged_test_set(name):
     return checkpoints.test_set.get(test_set=name).output
 
 
+def merged_images(merged_set):
+    """Table of images of a merged set, once it is known; named train_<name>, val_<name> or test_<name>."""
+    kind, _, name = merged_set.partition("_")
+    if kind == "test":
+        return merged_test_set(name).images
+    output = checkpoints.train_set.get(train_set=name).output
+    return output.images if kind == "train" else output.validation_images
+
+
 def looked_at_images(wildcards):
     """Input function: the images of a test set, or of the experiment's own validation set."""
-    if wildcards.looked_at == "validation":
-        return merged_train_set(wildcards.experiment).validation_images
-    return merged_test_set(wildcards.looked_at).images
+    return merged_images(PLAN.looked_at_set(wildcards.experiment, wildcards.looked_at))
+
+
+# Films at network size. The index stands for the pixels, digest by digest; their own file may be larger than what
+# Snakemake compares by content, so its time counts for nothing: a rule takes both.
+
+
+def network_index(experiment, merged_set):
+    """Index of a merged set's films at the experiment's network size, once it is known."""
+    size = PLAN.network_size(experiment)
+    return checkpoints.network_films.get(**size, merged_set=merged_set).output.index
+
+
+def network_pixels(experiment, merged_set):
+    """The pixels beside the index."""
+    return ancient(PLAN.network_index(experiment, merged_set).removesuffix(".csv") + ".pixels")
+
+
+def training_index(wildcards):
+    """Input function: index of the experiment's train set at network size."""
+    return network_index(wildcards.experiment, PLAN.training_set(wildcards.experiment))
+
+
+def training_pixels(wildcards):
+    """Input function: its pixels."""
+    return network_pixels(wildcards.experiment, PLAN.training_set(wildcards.experiment))
+
+
+def looked_at_index(wildcards):
+    """Input function: index of a test set, or of the experiment's own validation set, at network size."""
+    return network_index(wildcards.experiment, PLAN.looked_at_set(wildcards.experiment, wildcards.looked_at))
+
+
+def looked_at_pixels(wildcards):
+    """Input function: its pixels."""
+    return network_pixels(wildcards.experiment, PLAN.looked_at_set(wildcards.experiment, wildcards.looked_at))

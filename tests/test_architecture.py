@@ -125,3 +125,10 @@ def test_an_index_does_not_depend_on_how_films_are_shown_or_lesions_recognised()
         LIBRARY / "annotations/drawn.py",
         LIBRARY / "annotations/mask.py",
     }
+
+
+def test_films_at_network_size_do_not_depend_on_how_they_are_changed_while_training():
+    """A scaled set is gigabytes: a changed augmentation, anchor or network must not make it again."""
+    behind = code_behind(SCRIPTS / "scale.py", SCRIPTS)
+    in_the_room = {path.name for path in behind if path.parent == LIBRARY / "detector"}
+    assert in_the_room == {"__init__.py", "ahead.py", "network_films.py"}

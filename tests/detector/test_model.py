@@ -8,7 +8,7 @@ import pytest
 from mammo.detector.keras import tf  # isort: skip
 from keras_retinanet.utils import anchors as package
 
-from mammo.detector.anchors import Anchors, anchor_parameters, decode_boxes
+from mammo.detector.anchors import Anchors, decode_boxes
 from mammo.detector.model import build_model
 from mammo.errors import UserError
 
@@ -41,22 +41,6 @@ def test_there_is_an_anchor_for_each_output_at_any_side(backbone, side):
     count = len(Anchors(model, settings.anchors).for_shape(*side))
     assert regression.shape == (1, count, 4)
     assert classification.shape == (1, count, 1)
-
-
-def test_targets_are_the_packages():
-    settings = tiny_settings(model={"anchors": {"negative_overlap": 0.3, "positive_overlap": 0.6}}).model
-    boxes, labels = np.array([[10.0, 12, 40, 38], [50, 50, 62, 63]]), np.array([0, 0])
-    ours = Anchors(build_model(settings, 1), settings.anchors).targets(
-        (64, 96), [(64, 80)], [boxes], [labels], 1
-    )
-    anchors = package.anchors_for_shape(
-        (64, 96, 3), pyramid_levels=[3, 4, 5], anchor_params=anchor_parameters(settings.anchors)
-    )
-    film = np.zeros((64, 80, 3))
-    theirs = package.anchor_targets_bbox(anchors, [film], [{"bboxes": boxes, "labels": labels}], 1, 0.3, 0.6)
-    for our, their in zip(ours, theirs, strict=True):
-        assert np.array_equal(our, their)
-    assert (ours[1][0, :, -1] == 1).any()
 
 
 def test_decoding_undoes_the_targets():

@@ -58,6 +58,18 @@ def test_names_and_paths():
     assert set_file("d/x.csv", "images") == "d/x.images.csv"
 
 
+def test_merged_sets_and_their_films_at_network_size():
+    base = plan("experiments.e-1.sides", {"min": 64, "max": 96})
+    assert base.merged_sets() == [
+        "train_main", "val_main", "train_spare", "val_spare", "test_abn", "test_more", "test_rest",
+    ]  # fmt: skip
+    assert base.training_set("e-1") == "train_main"
+    assert base.looked_at_set("e-1", "validation") == "val_main"
+    assert base.looked_at_set("e-1", "abn") == "test_abn"
+    assert base.network_index("e-1", "val_main") == "d/network_size/64x96x8/val_main.csv"
+    assert base.network_index("e-2", "val_main") == "d/network_size/800x1333x8/val_main.csv"
+
+
 def test_sets_of_ensembles_and_experiments():
     base = plan()
     assert base.tests_of("e-1") == ["abn"] and base.ensemble_tests() == ["abn", "more"]

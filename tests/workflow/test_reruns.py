@@ -110,6 +110,54 @@ def test_a_changed_key_runs_what_depends_on_it(changed, change, expected):
     assert changed.would_run(ALL) - {"all"} == expected
 
 
+@pytest.fixture
+def scaled(finished):
+    """Films of all merged sets at network size, beside what a finished workplace has."""
+    folder = "data/network_size/64x96x8"
+    targets = [f"{folder}/{name}.csv" for name in ("train_all", "val_all", "test_abn", "test_normal")]
+    finished.run(targets=targets)
+    return targets
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(
+            lambda c: experiment(c).update(augmentation={"rotation": [-0.2, 0.2]}), id="augmentation"
+        ),
+        pytest.param(lambda c: experiment(c)["train"].update(batch_size=2), id="batch-size"),
+        pytest.param(lambda c: experiment(c)["model"].update(head_features=16), id="network"),
+        pytest.param(lambda c: experiment(c).update(detect={"nms_threshold": 0.4}), id="nms"),
+        pytest.param(
+            lambda c: experiment(c).update(sides={"min": 64, "max": 100}), id="other-sides-lie-elsewhere"
+        ),
+    ],
+)
+def test_films_at_network_size_stay_when_only_what_looks_at_them_changes(changed, scaled, change):
+    change(changed.config)
+    assert changed.would_run(scaled) == set()
+
+
+def test_a_changed_statement_of_augmentation_scales_no_film(changed, scaled, edit):
+    edit("scripts/mammo/detector/films.py", FIRST_STATEMENT, f"{FIRST_STATEMENT}\n\nX = 1")
+    assert changed.would_run(scaled) == set()
+
+
+def test_a_changed_statement_of_scaling_scales_all_films(changed, scaled, edit):
+    edit("scripts/mammo/detector/network_films.py", FIRST_STATEMENT, f"{FIRST_STATEMENT}\n\nX = 1")
+    assert changed.would_run(scaled) == {"network_films"}
+
+
+@pytest.mark.parametrize("folder", ["64x100x8", "72x96x8", "64x96x16"])
+def test_other_sides_or_bits_scale_the_films(finished, scaled, folder):
+    assert finished.would_run([f"data/network_size/{folder}/train_all.csv"]) == {"network_films"}
+
+
+def test_changed_films_are_scaled_again(changed, scaled):
+    changed.config["display"] = {"jpeg_quality": 90}
+    assert "network_films" in changed.would_run(scaled)
+
+
 def test_classes_that_are_on_no_film_do_no_shard_again(changed):
     """A real run: the index finds the same films and lesions."""
     changed.config["datasets"]["NCC"]["classes"] = {"Mass": {"use": False}}

@@ -1,169 +1,130 @@
 """The order of training films and their batches: any batch of any epoch can be made by itself, the same each time.
 
 Every random number comes from a generator keyed by (seed, batch, place in the batch), so that a training that was
-killed goes on exactly as it would have, and threads that prepare batches ahead change nothing.
+killed goes on exactly as it would have, and threads that prepare batches ahead change nothing. Films are read anew each
+time, from the file of films at network size, and nothing is kept: memory does not grow with their number.
 """
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 
 import numpy as np
 
+from mammo.detector.ahead import in_order, processors
 from mammo.detector.anchors import Anchors
-from mammo.detector.films import FilmCache, augment, lay_out, padded_shape
-from mammo.errors import UserError
+from mammo.detector.films import augment, pad
+from mammo.detector.network_films import NetworkFilms
+from mammo.detector.targets import BACKGROUND, IGNORED
+from mammo.detector.train_set import TrainingFilm, read_train_set
 from mammo.settings import ExperimentSettings
-from mammo.tables.retinanet_csv import read_annotations, read_classes
+
+__all__ = ["BACKGROUND", "IGNORED", "Batch", "BatchMaker", "TrainingFilm", "read_train_set"]
 
 ORDER, CHANGE = 1, 2  # keys of the two streams of random numbers
-
-
-@dataclass(frozen=True)
-class TrainingFilm:
-    """A film of the train set: boxes (n, 4) float64 in its own pixels, labels (n,) class ids."""
-
-    path: Path
-    boxes: np.ndarray
-    labels: np.ndarray
+WORKERS = 8  # threads that prepare batches, at most
+AHEAD = 32  # films in batches that are ready or being made, beyond two batches: some 150 MB at 800×1333
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A step's input (B, H, W, 3), the targets of both heads, and the films for messages."""
+    """The films of a step and what the network should say of them.
+
+    Attributes:
+        images: (B, H, W) uint8 or uint16, grey, black right of and below each film; sides are multiples of `STRIDE`.
+        shapes: (B, 2) int32 height and width of each film.
+        regression: (B, A, 4) float32 box offsets of anchors that stand for a lesion, elsewhere 0.
+        assignment: (B, A) int16 class id of the lesion that an anchor stands for, `BACKGROUND` or `IGNORED`.
+        lesion_anchors: anchors that stand for a lesion, in the whole batch.
+        paths: of the films, for messages.
+    """
 
     images: np.ndarray
+    shapes: np.ndarray
     regression: np.ndarray
-    classification: np.ndarray
-    paths: tuple[Path, ...]
-
-
-def read_train_set(csv_path: Path, classes_path: Path) -> tuple[list[TrainingFilm], list[str]]:
-    """The films of a training CSV and the class names. Raises `UserError` where nothing could be learned from them."""
-    names = read_classes(classes_path)
-    ids = {name: index for index, name in enumerate(names)}
-    films = []
-    for relative, boxes in read_annotations(csv_path).items():
-        unknown = sorted({box.class_name for box in boxes} - set(ids))
-        if unknown:
-            raise UserError(
-                f"{csv_path}: {relative} has the class '{unknown[0]}', which {classes_path} does not list "
-                f"({', '.join(names)})"
-            )
-        corners = np.array([[box.x1, box.y1, box.x2, box.y2] for box in boxes], float).reshape(-1, 4)
-        labels = np.array([ids[box.class_name] for box in boxes], int)
-        films.append(TrainingFilm(csv_path.parent / relative, corners, labels))
-    if not films:
-        raise UserError(f"{csv_path}: lists no films; check train_sets in config.yaml")
-    if not any(len(film.boxes) for film in films):
-        raise UserError(
-            f"{csv_path}: none of its {len(films)} films has a lesion, so there is nothing to learn; "
-            "check labels and train_sets in config.yaml"
-        )
-    missing = [film.path for film in films if not film.path.is_file()]
-    if missing:
-        raise UserError(
-            f"{csv_path}: {len(missing)} of its {len(films)} images are missing, the first is {missing[0]}"
-        )
-    return films, names
-
-
-def _workers() -> int:
-    return min(8, len(os.sched_getaffinity(0)))
+    assignment: np.ndarray
+    lesion_anchors: int
+    paths: tuple[str, ...]
 
 
 class BatchMaker:
-    """Makes batch number k of a training, counted through all epochs."""
+    """Makes batch number k of a training, counted through all epochs; safe for threads.
+
+    A batch holds the films of a whole step: `batch_size × accumulate × devices`, padded to one shape.
+    """
 
     def __init__(
         self,
-        films: list[TrainingFilm],
-        classes: int,
+        films: NetworkFilms,
+        train_films: list[TrainingFilm],
         anchors: Anchors,
         settings: ExperimentSettings,
-        mode: str,
+        augment: bool = True,
     ) -> None:
-        self._films, self._classes, self._anchors, self._settings, self._mode = (
-            films,
-            classes,
-            anchors,
-            settings,
-            mode,
-        )
-        self._cache = FilmCache(settings.sides)
-        size = settings.train.batch_size
-        self.round_length = -(-len(films) // size)
-        self.steps = self.round_length if settings.train.steps == "auto" else settings.train.steps
-        self._by_ratio: list[int] = []
-        if settings.train.group_by == "ratio":
-            with ThreadPoolExecutor(_workers()) as pool:  # reads every film once, which fills the cache
-                ratios = list(pool.map(self._ratio, range(len(films))))
-            self._by_ratio = sorted(range(len(films)), key=lambda index: (ratios[index], index))
+        """`augment=False`: films as they are, for validation."""
+        self._films, self._train_films, self._anchors = films, train_films, anchors
+        self._settings, self._augment = settings, augment
+        self._order = self._fixed_order()
+        self._turn = lru_cache(maxsize=4)(self._made_turn)
+        train = settings.train
+        self.size = train.batch_size * train.accumulate * train.devices
+        self.round_length = -(-len(self._order) // self.size)
+        self.steps = self.round_length if train.steps == "auto" else train.steps
+
+    def _fixed_order(self) -> np.ndarray:
+        """Numbers of the films of a round, before chance: by shape if asked for, one with lesions as often as asked."""
+        train = self._settings.train
+        again = [train.oversample_lesions if len(film.boxes) else 1 for film in self._train_films]
+        entries = [(copy, index) for index, count in enumerate(again) for copy in range(count)]
+        # Copies of one film stand apart, as far as the order leaves it open: a batch should see it once.
+        entries.sort(key=lambda entry: (self._ratio(entry[1]) if train.group_by == "ratio" else 0, *entry))
+        return np.array([index for _, index in entries], int)
 
     def _ratio(self, index: int) -> float:
-        film, _ = self._cache.get(self._films[index].path)
-        return film.shape[1] / film.shape[0]
+        row = self._films.rows[self._train_films[index].position]
+        return row.width / row.height
+
+    def _made_turn(self, turn: int) -> np.ndarray:
+        """Numbers of the films of round `turn`, batch by batch: (round_length, size)."""
+        count, train = len(self._order), self._settings.train
+        rng = np.random.default_rng([train.seed, ORDER, turn])
+        order = rng.permutation(self._order) if train.group_by == "random" else self._order
+        # The last batch is filled up from the beginning.
+        batches = order[np.arange(self.round_length * self.size) % count].reshape(-1, self.size)
+        return rng.permutation(batches) if train.group_by == "ratio" else batches
 
     def members(self, number: int) -> list[int]:
         """Which films make up batch `number`; the last batch of a round is filled up from the round's beginning."""
-        size, count = self._settings.train.batch_size, len(self._films)
         turn, place = divmod(number, self.round_length)
-        order = list(range(count))
-        rng = np.random.default_rng([self._settings.train.seed, ORDER, turn])
-        if self._settings.train.group_by == "random":
-            order = rng.permutation(count).tolist()
-        elif self._settings.train.group_by == "ratio":
-            order, place = self._by_ratio, int(rng.permutation(self.round_length)[place])
-        return [order[position % count] for position in range(place * size, (place + 1) * size)]
+        return self._turn(turn)[place].tolist()
 
     def make(self, number: int) -> Batch:
-        """Batch `number`, from 0."""
-        chosen = [self._films[index] for index in self.members(number)]
-        entries = [self._changed(film, number, place) for place, film in enumerate(chosen)]
-        images = [image for image, _, _ in entries]
-        shapes = [image.shape for image in images]
-        regression, classification = self._anchors.targets(
-            padded_shape(shapes),
-            shapes,
-            [boxes for _, boxes, _ in entries],
-            [labels for *_, labels in entries],
-            self._classes,
+        """Batch `number`, from 0. Raises `UserError` if a film's pixels are not those of the index."""
+        chosen = [self._train_films[index] for index in self.members(number)]
+        films, boxes, labels = zip(
+            *(self._changed(film, number, place) for place, film in enumerate(chosen)), strict=True
         )
+        images, shapes = pad(films), [film.shape for film in films]
         return Batch(
-            lay_out(images, self._mode), regression, classification, tuple(film.path for film in chosen)
+            images,
+            np.array(shapes, np.int32),
+            *self._anchors.targets(images.shape[1:], shapes, boxes, labels),
+            tuple(film.path for film in chosen),
         )
 
     def _changed(
         self, film: TrainingFilm, number: int, place: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        image, (height, width) = self._cache.get(film.path)
-        beyond = (film.boxes[:, 2] > width) | (film.boxes[:, 3] > height)
-        if beyond.any():
-            raise UserError(
-                f"{film.path}: the box {film.boxes[beyond][0].tolist()} reaches beyond the image of "
-                f"{width}×{height} pixels; make the training table again"
-            )
-        factor = np.array([image.shape[1] / width, image.shape[0] / height] * 2)
+        pixels = self._films.read(film.position)
+        if not self._augment:
+            return pixels, film.boxes, film.labels
         rng = np.random.default_rng([self._settings.train.seed, CHANGE, number, place])
-        return augment(image, film.boxes * factor, film.labels, self._settings.augmentation, rng)
+        return augment(pixels, film.boxes, film.labels, self._settings.augmentation, rng)
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """Batches first..last-1 in order, prepared ahead by threads."""
-        workers = _workers()
-        waiting: deque[Future[Batch]] = deque()
-        with ThreadPoolExecutor(workers, thread_name_prefix="batches") as pool:
-            try:
-                for number in range(first, last):
-                    waiting.append(pool.submit(self.make, number))
-                    if len(waiting) > 2 * workers:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+        workers = min(WORKERS, processors())
+        ahead = max(2, min(2 * workers, AHEAD // self.size))
+        return in_order(self.make, range(first, last), workers, ahead)

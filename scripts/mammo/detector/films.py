@@ -1,52 +1,20 @@
-"""Films as the network sees them: read, scaled, changed at random, laid into batches."""
+"""Films as the network sees them: changed at random, laid into batches. All at network size, grey."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
-from threading import Lock
 
+import cv2
 import numpy as np
-from keras_retinanet.utils.image import (
-    TransformParameters,
-    adjust_transform_for_image,
-    apply_transform,
-    preprocess_image,
-)
-from keras_retinanet.utils.transform import random_transform, transform_aabb
+from keras_retinanet.utils.image import adjust_transform_for_image, preprocess_image
+from keras_retinanet.utils.transform import random_transform
 
-from mammo.detector.network_films import read_film, scale_film
-from mammo.settings import AugmentationSettings, SideSettings
+from mammo.settings import AugmentationSettings
 
 STRIDE = 32  # batches are padded to a multiple: fewer shapes, and every backbone's outputs fit its anchors
-CACHE_BYTES = 2 * 1024**3  # films kept in memory between epochs
 MIN_REMAINDER = (
     0.25  # share of a lesion's box that must stay on the film when it is moved; else it is not a target
 )
-
-
-class FilmCache:
-    """Scaled films by path, kept in memory up to a bound: they are read again in every epoch. Safe for threads."""
-
-    def __init__(self, sides: SideSettings, limit_bytes: int = CACHE_BYTES) -> None:
-        self._sides, self._limit, self._held = sides, limit_bytes, 0
-        self._films: OrderedDict[Path, tuple[np.ndarray, tuple[int, int]]] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, path: Path) -> tuple[np.ndarray, tuple[int, int]]:
-        """The scaled film, not to be changed, and its (height, width) before."""
-        with self._lock:
-            found = self._films.get(path)
-        if found is not None:
-            return found
-        film = read_film(path)
-        entry = (scale_film(film, self._sides), film.shape)
-        with self._lock:
-            if path not in self._films and self._held + entry[0].nbytes <= self._limit:
-                self._films[path] = entry
-                self._held += entry[0].nbytes
-        return entry
 
 
 def augment(
@@ -56,9 +24,10 @@ def augment(
     settings: AugmentationSettings,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A random change of a film (H, W) and its boxes (n, 4), drawn from `rng`; lesions that leave it are dropped.
+    """A random change of a film (H, W), uint8 or uint16, and its boxes (n, 4), drawn from `rng`.
 
     Geometry as keras-retinanet's: rotation, translation, shear, scaling, flips about the centre; the border repeated.
+    Lesions of which too little stays on the film are dropped.
     """
     matrix = random_transform(
         *settings.rotation,
@@ -70,8 +39,10 @@ def augment(
         prng=rng,
     )
     matrix = adjust_transform_for_image(matrix, film[:, :, np.newaxis], relative_translation=True)
-    moved = (
-        film if np.array_equal(matrix, np.eye(3)) else apply_transform(matrix, film, TransformParameters())
+    if np.array_equal(matrix, np.eye(3)):
+        return _tone(film, settings, rng), boxes, labels
+    moved = cv2.warpAffine(
+        film, matrix[:2], film.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return _tone(moved, settings, rng), *_move_boxes(boxes, labels, matrix, film.shape)
 
@@ -79,10 +50,12 @@ def augment(
 def _move_boxes(
     boxes: np.ndarray, labels: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes around the moved boxes, as keras_retinanet.utils.transform.transform_aabb, cut at the film's border."""
     if len(boxes) == 0:
         return boxes, labels
-    moved = np.array([transform_aabb(matrix, box) for box in boxes])
-    height, width = shape[:2]
+    corners = boxes[:, [0, 1, 2, 3, 0, 3, 2, 1]].reshape(-1, 4, 2) @ matrix[:2, :2].T + matrix[:2, 2]
+    moved = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    height, width = shape
     clipped = np.clip(moved, 0, [width, height, width, height])
     keep = _areas(clipped) >= MIN_REMAINDER * _areas(moved)
     return clipped[keep], labels[keep]
@@ -93,14 +66,18 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
 
 
 def _tone(film: np.ndarray, settings: AugmentationSettings, rng: np.random.Generator) -> np.ndarray:
+    """Contrast about the film's mean, and brightness: a table of all grey levels, unless each pixel has its noise."""
     contrast, brightness = rng.uniform(*settings.contrast), rng.uniform(*settings.brightness)
     if contrast == 1 and brightness == 0 and settings.noise == 0:
         return film
-    mean = float(film.mean())
-    changed = (film.astype(np.float32) - mean) * np.float32(contrast) + np.float32(mean + 255 * brightness)
+    top = np.iinfo(film.dtype).max
+    levels = film if settings.noise else np.arange(top + 1)
+    mean = cv2.mean(film)[0]
+    changed = (levels.astype(np.float32) - mean) * np.float32(contrast) + np.float32(mean + top * brightness)
     if settings.noise:
-        changed += rng.normal(0.0, 255 * settings.noise, film.shape).astype(np.float32)
-    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+        changed += rng.normal(0.0, top * settings.noise, film.shape).astype(np.float32)
+    changed = np.clip(np.rint(changed), 0, top).astype(film.dtype)
+    return changed if settings.noise else cv2.LUT(film, changed)
 
 
 def padded_shape(shapes: Sequence[tuple[int, int]]) -> tuple[int, int]:
@@ -109,12 +86,18 @@ def padded_shape(shapes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return -(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE
 
 
-def lay_out(films: Sequence[np.ndarray], mode: str) -> np.ndarray:
-    """Grey films (H, W) as one float32 batch (B, H', W', 3), preprocessed as keras-retinanet does for `mode`.
+def pad(films: Sequence[np.ndarray]) -> np.ndarray:
+    """Grey films (H, W) of one kind as one batch (B, H', W'), each in the upper left; the rest is black.
 
-    Each lies in the upper left; the rest is black, as what lies around a breast (the package pads with mean grey).
+    Black is what lies around a breast; keras-retinanet pads with its mean grey.
     """
-    batch = np.zeros((len(films), *padded_shape([film.shape for film in films]), 3), np.float32)
-    for index, film in enumerate(films):
-        batch[index, : film.shape[0], : film.shape[1]] = film[:, :, np.newaxis]
-    return preprocess_image(batch, mode=mode)
+    batch = np.zeros((len(films), *padded_shape([film.shape for film in films])), films[0].dtype)
+    for place, film in zip(batch, films, strict=True):
+        place[: film.shape[0], : film.shape[1]] = film
+    return batch
+
+
+def lay_out(films: Sequence[np.ndarray], mode: str) -> np.ndarray:
+    """Grey films (H, W) as one float32 batch (B, H', W', 3), preprocessed as keras-retinanet does for `mode`."""
+    batch = pad(films)
+    return preprocess_image(np.repeat(batch[..., np.newaxis], 3, axis=3), mode=mode)

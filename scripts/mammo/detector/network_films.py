@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -18,6 +17,7 @@ import numpy as np
 from pydantic import Field
 from tqdm import tqdm
 
+from mammo.detector.ahead import in_order, processors
 from mammo.errors import UserError
 from mammo.files import atomic_path, sha256_bytes
 from mammo.settings import SideSettings
@@ -33,12 +33,17 @@ class NetworkFilm(Row):
     image_id: Text
     path: Text = Field(description="The written image, as the set's images.csv names it.")
     offset: int = Field(ge=0, description="Of its first byte in the file of pixels.")
-    bits: int = Field(description="8 or 16 a pixel.")
+    bits: int = Field(ge=8, le=16, multiple_of=8, description="8 or 16 a pixel.")
     height: int = Field(gt=0, description="At network size.")
     width: int = Field(gt=0, description="At network size.")
     film_height: int = Field(gt=0, description="Of the written image.")
     film_width: int = Field(gt=0, description="Of the written image.")
     sha256: Sha256 = Field(description="Of the pixels at network size.")
+
+    @property
+    def bytes(self) -> int:
+        """How many it takes in the file of pixels."""
+        return self.height * self.width * self.bits // 8
 
 
 def read_film(path: Path, bits: int = 8) -> np.ndarray:
@@ -98,11 +103,7 @@ def write_network_films(images: Path, sides: SideSettings, bits: int, index: Pat
 
 def _scaled(folder: Path, rows: list[Image], sides: SideSettings, bits: int) -> Iterator[np.ndarray]:
     """The films in order, a few read ahead by threads: however many there are, memory holds no more."""
-    workers = len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(rows), 2 * workers):
-            chunk = rows[start : start + 2 * workers]
-            yield from pool.map(lambda row: scale_film(_checked(folder, row, bits), sides), chunk)
+    return in_order(lambda row: scale_film(_checked(folder, row, bits), sides), rows, processors())
 
 
 def _checked(folder: Path, row: Image, bits: int) -> np.ndarray:
@@ -123,30 +124,40 @@ class NetworkFilms:
     """
 
     def __init__(self, index: Path) -> None:
-        self.rows = read_table(index, NetworkFilm)
+        self.index, self.rows = index, read_table(index, NetworkFilm)
         self._path = index.with_suffix(PIXELS)
-        expected = sum(row.height * row.width * row.bits // 8 for row in self.rows)
+        self._sound = np.zeros(len(self.rows), bool)  # films whose digest was found right
+        expected = max((row.offset + row.bytes for row in self.rows), default=0)
         try:
             self._file = open(self._path, "rb")  # noqa: SIM115 - held for life
             found = os.fstat(self._file.fileno()).st_size
         except OSError as error:
-            raise UserError(f"{self._path}: cannot be read ({error.strerror}); make it again") from error
+            raise UserError(
+                f"{self._path}: cannot be read ({error.strerror}); remove it and {index.name} to make them again"
+            ) from error
         if found != expected:
             raise UserError(
-                f"{self._path}: holds {found} bytes, its index says {expected}; remove both to make them again"
+                f"{self._path}: holds {found} bytes, {index.name} says {expected}; remove both to make them again"
             )
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def read(self, position: int) -> np.ndarray:
-        """Film number `position` of the index, from 0: (height, width), uint8 or uint16; a copy of its own."""
+        """Film number `position` of the index, from 0: (height, width), uint8 or uint16; a copy of its own.
+
+        Raises:
+            UserError: if the pixels are not those of the index (the digest is taken the first time a film is read).
+        """
         row = self.rows[position]
-        pixels = bytearray(row.height * row.width * row.bits // 8)
-        if os.preadv(self._file.fileno(), [pixels], row.offset) != len(pixels):
+        pixels = bytearray(row.bytes)
+        found = os.preadv(self._file.fileno(), [pixels], row.offset)
+        if found != row.bytes or not (self._sound[position] or sha256_bytes(pixels) == row.sha256):
             raise UserError(
-                f"{self._path}: ends within {row.image_id}; remove it and its index to make them again"
+                f"{self._path}: does not hold the pixels of {row.image_id} that its index names; remove it and its "
+                "index to make them again"
             )
+        self._sound[position] = True
         dtype = np.dtype(np.uint8 if row.bits == 8 else "<u2")
         return np.frombuffer(pixels, dtype).reshape(row.height, row.width)
 

@@ -183,10 +183,36 @@ class Plan:
 
     def looked_at(self, experiment: str, name: str) -> str:
         """Table of a test set, or of the experiment's own validation set."""
-        stem = (
+        return f"{self.config.data_dir}/retinanet_{self.looked_at_set(experiment, name)}.csv"
+
+    def training_set(self, experiment: str) -> str:
+        """The experiment's merged train set, as files that are made of it are named: train_<name>."""
+        return f"train_{self.config.experiments[experiment].train_set}"
+
+    def looked_at_set(self, experiment: str, name: str) -> str:
+        """A test set, or the experiment's own validation set, so named: test_<name>, val_<name>."""
+        return (
             f"val_{self.config.experiments[experiment].train_set}" if name == "validation" else f"test_{name}"
         )
-        return f"{self.config.data_dir}/retinanet_{stem}.csv"
+
+    def merged_sets(self) -> list[str]:
+        """All merged sets, so named."""
+        trained = [f"{kind}_{name}" for name in self.config.train_sets for kind in ("train", "val")]
+        return trained + [f"test_{name}" for name in self.config.test_sets]
+
+    def network_size(self, experiment: str) -> dict[str, str]:
+        """Sides and bits at which the experiment's network sees a film: wildcards of rule network_films."""
+        settings = self.config.experiments[experiment]
+        return {
+            "min_side": str(settings.sides.min),
+            "max_side": str(settings.sides.max),
+            "bits": str(settings.bits),
+        }
+
+    def network_index(self, experiment: str, merged_set: str) -> str:
+        """Index of a merged set's films at the experiment's network size; the pixels lie beside it."""
+        folder = "{min_side}x{max_side}x{bits}".format(**self.network_size(experiment))
+        return f"{self.config.data_dir}/network_size/{folder}/{merged_set}.csv"
 
     def tables_behind(self, experiment: str, name: str) -> tuple[str, ...]:
         """Tables <dataset>/<part> that a test set, or the experiment's own validation set, is made from."""
