@@ -7,7 +7,9 @@ checkpoint train_set:
     input:
         indexes=lambda wildcards: indexes_behind(PLAN.tables_compared(wildcards.train_set)),
         tables=lambda wildcards: PLAN.tables(CONFIG.train_sets[wildcards.train_set].tables),
+        beside=lambda wildcards: PLAN.beside(PLAN.tables(CONFIG.train_sets[wildcards.train_set].tables)),
         tests=lambda wildcards: PLAN.test_tables_of(wildcards.train_set),
+        beside_tests=lambda wildcards: PLAN.beside(PLAN.test_tables_of(wildcards.train_set)),
         # Only where the config stops at what is not anonymised.
         privacy=lambda wildcards: PLAN.privacy_gates(CONFIG.train_sets[wildcards.train_set].tables),
     output:
@@ -41,6 +43,7 @@ checkpoint test_set:
     input:
         indexes=lambda wildcards: indexes_behind(CONFIG.test_sets[wildcards.test_set].tables),
         tables=lambda wildcards: PLAN.tables(CONFIG.test_sets[wildcards.test_set].tables),
+        beside=lambda wildcards: PLAN.beside(PLAN.tables(CONFIG.test_sets[wildcards.test_set].tables)),
         privacy=lambda wildcards: PLAN.privacy_gates(CONFIG.test_sets[wildcards.test_set].tables),
     output:
         table=f"{DATA}/retinanet_test_{{test_set}}.csv",

@@ -209,7 +209,11 @@ def test_the_snapshots_of_a_running_mean_are_named_like_an_experiment_s():
 
 
 TAKEN = [
-    ("first-fold2", {"first": FOLDED}, "experiments.first-fold2: the name is taken by a fold of experiments.first"),
+    (
+        "first-fold2",
+        {"first": FOLDED},
+        "experiments.first-fold2: the name is taken by a fold of experiments.first",
+    ),
     (
         "first-ema",
         {"first": {"train_set": "main", "train": {"ema_decay": 0.9}}},
@@ -236,7 +240,9 @@ def test_a_train_set_with_the_name_of_a_fold_is_refused():
     raw = changed(EXPERIMENT, FOLDED)
     raw["train_sets"]["main-fold1of3"] = {"tables": ["A/data"]}
     (line,) = faults(raw)
-    assert line.startswith("config.yaml: train_sets.main-fold1of3: the name is taken by a fold of experiments.first")
+    assert line.startswith(
+        "config.yaml: train_sets.main-fold1of3: the name is taken by a fold of experiments.first"
+    )
 
 
 def test_folds_of_a_fold_are_refused():

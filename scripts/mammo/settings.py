@@ -731,7 +731,7 @@ class Config(Section):
 
     @property
     def models(self) -> dict[str, str]:
-        """What is trained, by name, each with its experiment: <experiment>, and with train.ema_decay <experiment>-ema."""
+        """What is trained, by name, with its experiment: <experiment>, and with train.ema_decay <experiment>-ema."""
         names = {name: name for name in self.experiments}
         means = {
             f"{name}-ema": name for name, settings in self.experiments.items() if settings.train.ema_decay
@@ -824,9 +824,7 @@ def _fold_set(settings: ExperimentSettings, fold: int) -> str:
 
 def _with_all_folds(members: MemberSettings, folded: dict[str, list[str]]) -> MemberSettings:
     means = {f"{name}-ema": [f"{fold}-ema" for fold in folds] for name, folds in folded.items()}
-    looked_at = [
-        one for name in members.experiments for one in folded.get(name) or means.get(name) or [name]
-    ]
+    looked_at = [one for name in members.experiments for one in folded.get(name) or means.get(name) or [name]]
     return members.model_copy(update={"experiments": tuple(looked_at)})
 
 

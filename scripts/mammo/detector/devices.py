@@ -1,8 +1,9 @@
 """GPUs for a job: one, or as many as it asks for, and none of them another job's.
 
 Snakemake counts GPUs but does not say which one a job has: two jobs started side by side would both take the first.
-Here a job takes a file lock on each of its devices and keeps it as long as it lives. The kernel drops the lock when the last
-process holding it is gone, however it ended, so a killed training never leaves a device behind that looks taken.
+Here a job takes a file lock on each of its devices and keeps it as long as it lives. The kernel drops the lock when
+the last process holding it is gone, however it ended, so a killed training never leaves a device behind that looks
+taken.
 
 Nothing here imports TensorFlow: CUDA_VISIBLE_DEVICES must be set before TensorFlow starts.
 """
@@ -86,7 +87,8 @@ def candidate_devices(
     """The devices this job may choose from; none if there is no choice to make and the environment stays as it is.
 
     Where CUDA_VISIBLE_DEVICES names no device, or the one that the job needs, somebody (Slurm, the user) has chosen
-    already. Where it names several, as in a Slurm job that got two GPUs for a whole workflow, the choice is among those.
+    already. Where it names several, as in a Slurm job that got two GPUs for a whole workflow, the choice is among
+    those.
     """
     assigned = environment.get(VISIBLE_DEVICES)
     if assigned is None:

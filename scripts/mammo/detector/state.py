@@ -36,7 +36,7 @@ class Epoch(Row):
 
 
 class Snapshot(Row):
-    """One row of snapshots.csv: the snapshot of an epoch."""
+    """One row of snapshots.csv: the snapshot of an epoch, and beside it the running mean's, where there is one."""
 
     epoch: int
     file: Text
@@ -45,6 +45,8 @@ class Snapshot(Row):
     regression_loss: float
     classification_loss: float
     learning_rate: float
+    ema_file: str = ""
+    ema_sha256: Sha256 | None = None
 
 
 def state_key(settings: ExperimentSettings, code: str, data: dict[str, str]) -> tuple[str, str]:
