@@ -62,7 +62,6 @@ wildcard_constraints:
     part=PLAN.pattern(table.partition("/")[2] for table in ALL_PARTS),
     train_set=PLAN.pattern(CONFIG.train_sets),
     test_set=PLAN.pattern(CONFIG.test_sets),
-    looked_at=PLAN.pattern([*CONFIG.test_sets, "validation"]),
     experiment=PLAN.pattern(CONFIG.experiments),
     model=PLAN.pattern(CONFIG.models),
     kind="csv|ema",
@@ -156,11 +155,6 @@ def merged_images(merged_set):
     return output.images if kind == "train" else output.validation_images
 
 
-def looked_at_images(wildcards):
-    """Input function: the images of a test set, or of the model's own validation set."""
-    return merged_images(PLAN.looked_at_set(wildcards.model, wildcards.looked_at))
-
-
 # Films at network size. The index stands for the pixels, digest by digest; their own file may be larger than what
 # Snakemake compares by content, so its time counts for nothing: a rule takes both.
 
@@ -205,11 +199,11 @@ def validation_table(wildcards):
     return merged_train_set(wildcards.experiment).validation
 
 
-def looked_at_index(wildcards):
-    """Input function: index of a test set, or of the model's own validation set, at network size."""
-    return network_index(wildcards.model, PLAN.looked_at_set(wildcards.model, wildcards.looked_at))
+def looked_at_index(name):
+    """Input function: index of a test set, or of the model's own `validation` set, at network size."""
+    return lambda wildcards: network_index(wildcards.model, PLAN.looked_at_set(wildcards.model, name))
 
 
-def looked_at_pixels(wildcards):
+def looked_at_pixels(name):
     """Input function: its pixels."""
-    return network_pixels(wildcards.model, PLAN.looked_at_set(wildcards.model, wildcards.looked_at))
+    return lambda wildcards: network_pixels(wildcards.model, PLAN.looked_at_set(wildcards.model, name))

@@ -1,21 +1,23 @@
-# Detections are artifacts: a snapshot meets an image once.
+# Detections are artifacts: a snapshot meets a film once. What it found on a set is kept in an undeclared folder, by a
+# key of all that it depends on, so that neither another test set nor a kill costs a second look.
 
 
-rule detect:
-    """Detect with one snapshot on one test set, or on the validation set of its model."""
+rule detect_validation:
+    """Detect with one snapshot on the validation set of its model, which chooses members: it waits for no test set."""
     input:
         indexes=lambda wildcards: indexes_behind(
-            PLAN.tables_behind(PLAN.looked_at_set(wildcards.model, wildcards.looked_at))
+            PLAN.tables_behind(PLAN.looked_at_set(wildcards.model, "validation"))
         ),
-        images=looked_at_images,
+        index=looked_at_index("validation"),
+        pixels=looked_at_pixels("validation"),
         snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.model, wildcards.epoch),
         classes=f"{DATA}/{CLASS_TABLE}",
     output:
-        table="results/detections/{model}_{epoch}/{looked_at}.csv",
+        tables=["results/detections/{model}_{epoch}/validation.csv"],
     log:
-        "logs/detect/{model}_{epoch}_{looked_at}.log",
+        "logs/detect_validation/{model}_{epoch}.log",
     benchmark:
-        "logs/detect/{model}_{epoch}_{looked_at}.jsonl"
+        "logs/detect_validation/{model}_{epoch}.jsonl"
     conda:
         "../envs/detector.yaml"
     resources:
@@ -23,12 +25,45 @@ rule detect:
         mem_mb=4000,
     params:
         settings=lambda wildcards: PLAN.detection_settings(wildcards.model),
+        sets=lambda wildcards: PLAN.look_arguments(wildcards.model, ["validation"]),
+        store="results/detections/.looked/{model}_{epoch}",
+        out="results/detections/{model}_{epoch}",
         code=code("detect.py"),
         run=program("detect.py"),
         gpu_slot=program("gpu_slot.py"),
     message:
-        "Detect with {wildcards.model}_{wildcards.epoch} on {wildcards.looked_at}"
+        "Detect with {wildcards.model}_{wildcards.epoch} on its validation set"
     shell:
-        "{params.gpu_slot} -- {params.run} --snapshot {input.snapshot:q}"
-        " --images {input.images:q} --classes {input.classes:q} --settings {params.settings:q}"
-        " --out {output.table:q} > {log:q} 2>&1"
+        "{params.gpu_slot} -- {params.run} --snapshot {input.snapshot:q} --sets {params.sets:q}"
+        " --classes {input.classes:q} --settings {params.settings:q} --code {params.code:q}"
+        " --store {params.store:q} --out {params.out:q} > {log:q} 2>&1"
+
+
+# A rule without outputs would have no place in the plan.
+if CONFIG.test_sets:
+
+    use rule detect_validation as detect with:
+        # One job for all test sets: the network is loaded once.
+        input:
+            # A function each: Snakemake then asks for all of them at once, not for one after the other.
+            *[looked_at_index(name) for name in CONFIG.test_sets],
+            *[looked_at_pixels(name) for name in CONFIG.test_sets],
+            indexes=indexes_behind(table for sets in CONFIG.test_sets.values() for table in sets.tables),
+            snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.model, wildcards.epoch),
+            classes=f"{DATA}/{CLASS_TABLE}",
+        output:
+            tables=expand("results/detections/{{model}}_{{epoch}}/{test_set}.csv", test_set=CONFIG.test_sets),
+        log:
+            "logs/detect/{model}_{epoch}.log",
+        benchmark:
+            "logs/detect/{model}_{epoch}.jsonl"
+        params:
+            settings=lambda wildcards: PLAN.detection_settings(wildcards.model),
+            sets=lambda wildcards: PLAN.look_arguments(wildcards.model, CONFIG.test_sets),
+            store="results/detections/.looked/{model}_{epoch}",
+            out="results/detections/{model}_{epoch}",
+            code=code("detect.py"),
+            run=program("detect.py"),
+            gpu_slot=program("gpu_slot.py"),
+        message:
+            "Detect with {wildcards.model}_{wildcards.epoch} on all test sets"

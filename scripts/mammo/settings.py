@@ -582,6 +582,11 @@ class DetectSettings(Section):
         False,
         description="Look at each film and at its mirror image, and pool what is found: twice the time.",
     )
+    pad: bool = Field(
+        True,
+        description="Lay films on multiples of 32 pixels, as training does. false: at their own size, as "
+        "keras-retinanet's evaluate does; for snapshots that it trained.",
+    )
 
 
 class ExperimentSettings(Section):

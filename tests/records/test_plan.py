@@ -121,6 +121,13 @@ def test_the_index_of_every_dataset_behind_a_merged_set_is_known():
     assert base.indexes(base.tables_compared("spare")) == ["d/A/shards/index"]
 
 
+def test_a_look_names_the_films_of_each_set():
+    base = plan("experiments.e-1.sides", {"min": 64, "max": 96})
+    assert base.look_arguments("e-1", ["abn", "validation"]) == [
+        "abn=d/network_size/64x96x8/test_abn.csv", "validation=d/network_size/64x96x8/val_main.csv"
+    ]  # fmt: skip
+
+
 def test_sets_of_ensembles_and_experiments():
     base = plan()
     assert base.tests_of("e-1") == ["abn"] and base.ensemble_tests() == ["abn", "more"]

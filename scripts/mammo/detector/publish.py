@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 from mammo.detector.state import Snapshot
 from mammo.errors import UserError
-from mammo.files import atomic_path, sha256_file
+from mammo.files import publish_file, sha256_file
 from mammo.tables.csvio import read_table
 
 
@@ -40,14 +38,7 @@ def publish_snapshot(manifest: Path, state: Path, epoch: int, out: Path, ema: bo
         raise UserError(
             f"{source}: its SHA-256 is {found}, {manifest} says {digest}; remove {manifest} to train again"
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(out) as temporary:
-        temporary.unlink()
-        try:
-            os.link(source, temporary)
-        except OSError:
-            shutil.copyfile(source, temporary)
-        os.utime(temporary)  # newer than the manifest, or Snakemake would publish again
+    publish_file(source, out)
 
 
 def _no_such_epoch(manifest: Path, epoch: int, there_are: list[int]) -> str:

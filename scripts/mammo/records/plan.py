@@ -268,7 +268,7 @@ class Plan:
     def training_settings(self, experiment: str) -> str:
         """What training depends on."""
         return self._experiment_settings(
-            experiment, "model", "weights", "sides", "augmentation", "losses", "train"
+            experiment, "model", "weights", "sides", "bits", "augmentation", "losses", "train"
         )
 
     def devices(self, experiment: str) -> int:
@@ -277,7 +277,11 @@ class Plan:
 
     def detection_settings(self, model: str) -> str:
         """What a snapshot's detections depend on, beside the snapshot."""
-        return self._experiment_settings(model, "model", "sides", "detect")
+        return self._experiment_settings(model, "model", "sides", "bits", "detect")
+
+    def look_arguments(self, model: str, names: Iterable[str]) -> list[str]:
+        """NAME=index of each set that a model's snapshots look at; `validation` is its own validation set."""
+        return [f"{name}={self.network_index(model, self.looked_at_set(model, name))}" for name in names]
 
     def _experiment_settings(self, model: str, *keys: str) -> str:
         whole = self._of(model).model_dump(mode="json")
