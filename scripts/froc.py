@@ -10,7 +10,8 @@ from mammo.metrics.inputs import parse_members
 from mammo.report.froc_plot import write_froc_plot
 from mammo.settings import EvaluationSettings, parse_section
 from mammo.tables.csvio import read_table
-from mammo.tables.records import Detection, Image, Lesion
+from mammo.tables.detections import read_detections
+from mammo.tables.records import Image, Lesion
 
 
 def main() -> None:
@@ -28,10 +29,10 @@ def main() -> None:
     images, lesions = read_table(args.images, Image), read_table(args.lesions, Lesion)
     name, _, path = args.ensemble.rpartition("=")
     members = {
-        member: join_films(images, lesions, read_table(table, Detection))
+        member: join_films(images, lesions, read_detections(table))
         for member, table in parse_members(args.members).items()
     }
-    ensemble = join_films(images, lesions, read_table(path, Detection))
+    ensemble = join_films(images, lesions, read_detections(path))
     settings = parse_section(EvaluationSettings, args.settings)
     write_froc_plot(args.out_png, args.out_svg, members, (name or args.name, ensemble), settings)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,20 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def publish_file(source: Path, out: Path) -> None:
+    """Put a stored file at `out`, whole or not at all: a hard link where the file system allows one, else a copy.
+
+    It gets the present time, so that it is newer than whatever it was asked for by.
+    """
+    with atomic_path(out) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        os.utime(temporary)
 
 
 def write_text_atomic(path: Path | str, text: str) -> None:

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from mammo.detector.network_films import write_network_films
+from mammo.detector.train import TrainingFiles
 from mammo.settings import ExperimentSettings
 from mammo.tables.csvio import write_table
 from mammo.tables.records import Image
@@ -76,9 +78,32 @@ def make_films(folder: Path) -> Path:
         rows.append((f"img/{index}.png", [LabelledBox(*box, "malignant")] if box else []))
         table.append(image_row(f"tiny.{index}", f"img/{index}.png", 128, 128))
     write_annotations(folder / "train.csv", rows)
+    write_annotations(folder / "val.csv", rows[3:5])  # one with a lesion, one without
+    write_annotations(folder / "normal.csv", rows[4:])
     write_classes(folder / "class.csv", ["malignant"])
-    write_table(folder / "test.images.csv", Image, table)
+    for name, chosen in (("train", table), ("test", table), ("val", table[3:5]), ("normal", table[4:])):
+        write_table(folder / f"{name}.images.csv", Image, chosen)
     return folder
+
+
+def network_index(folder: Path, name: str, settings: ExperimentSettings) -> Path:
+    """Index of the films of `<name>.images.csv` at the settings' network size, made if need be."""
+    sides = settings.sides
+    index = folder / f"network/{sides.min}x{sides.max}x{settings.bits}/{name}.csv"
+    if not index.is_file():
+        write_network_films(folder / f"{name}.images.csv", sides, settings.bits, index)
+    return index
+
+
+def training_files(
+    folder: Path, settings: ExperimentSettings, train: str = "train", validation: str | None = None
+) -> TrainingFiles:
+    """What a training reads; with the name of a set that is looked at after each epoch, if there is one."""
+    looked_at = (
+        (folder / f"{validation}.csv", network_index(folder, validation, settings)) if validation else ()
+    )
+    index = network_index(folder, train, settings)
+    return TrainingFiles(folder / f"{train}.csv", index, folder / "class.csv", *looked_at)
 
 
 def image_row(image_id: str, path: str, width: int, height: int) -> Image:

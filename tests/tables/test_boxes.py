@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mammo.tables.boxes import areas, as_boxes, intersections, iou_matrix
+from mammo.tables.boxes import areas, as_boxes, intersections, iou_matrix, iou_of_pairs
 
 SQUARE = as_boxes([[0, 0, 10, 10]])
 
@@ -35,3 +35,12 @@ def test_no_boxes_give_an_empty_matrix():
 def test_iou_is_symmetric():
     boxes = as_boxes(np.random.default_rng(1).uniform(0, 50, (20, 4)).cumsum(axis=1)[:, [0, 1, 2, 3]])
     np.testing.assert_array_equal(iou_matrix(boxes, boxes), iou_matrix(boxes, boxes).T)
+
+
+def test_overlap_of_pairs_is_the_diagonal_of_that_of_all():
+    rng = np.random.default_rng(0)
+    corners = rng.integers(0, 20, (40, 2)).astype(float)
+    boxes = np.hstack([corners, corners + rng.integers(0, 15, (40, 2))])
+    assert (
+        iou_of_pairs(boxes[:20], boxes[20:]).tolist() == np.diag(iou_matrix(boxes[:20], boxes[20:])).tolist()
+    )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
 FIRST_STATEMENT = "from __future__ import annotations"
 FIGURES = {"evaluate", "all_snapshots", "validate", "members", "ensemble", "ensemble_table", "froc"}
 AFTER_DETECTION = FIGURES | {"overlays"}
-AFTER_TRAINING = {"snapshot", "detect"} | AFTER_DETECTION
+DETECTION = {"detect", "detect_validation"} | AFTER_DETECTION
+AFTER_TRAINING = {"snapshot"} | DETECTION
 TRAINING = {"train"} | AFTER_TRAINING
-AFTER_TABLES = {"part", "train_set", "test_set", "data_report"} | TRAINING
+AFTER_TABLES = {"part", "train_set", "test_set", "network_films", "data_report"} | TRAINING
 AFTER_FILMS = {"decode", "audit", "tabulate"} | AFTER_TABLES
 FUSION = {"ensemble", "ensemble_table", "overlays", "froc"}
 
@@ -53,7 +55,7 @@ def experiment(config):
         ),
         pytest.param(
             lambda c: experiment(c).update(sides={"min": 64, "max": 100}),
-            {"data_report"} | TRAINING,
+            {"data_report", "network_films"} | TRAINING,
             id="sides",
         ),
         pytest.param(lambda c: c.update(display={"jpeg_quality": 90}), AFTER_FILMS, id="jpeg-quality"),
@@ -89,12 +91,12 @@ def experiment(config):
         ),
         pytest.param(
             lambda c: c.update(data_report={"privacy": "stop"}),
-            {"privacy", "train_set", "test_set"} | TRAINING,
+            {"privacy", "train_set", "test_set", "network_films"} | TRAINING,
             id="privacy-gate",
         ),
         pytest.param(
             lambda c: experiment(c).update(detect={"nms_threshold": 0.4}),
-            {"detect"} | AFTER_DETECTION,
+            DETECTION,
             id="nms",
         ),
         pytest.param(lambda c: c["ensembles"]["best2"].update(fusion={"iou": 0.4}), FUSION, id="fusion-iou"),
@@ -103,6 +105,18 @@ def experiment(config):
         ),
         pytest.param(lambda c: c.update(report={"overlays": 1}), {"overlays"}, id="overlays"),
         pytest.param(lambda c: experiment(c)["train"].update(epochs=3), TRAINING, id="epochs"),
+        pytest.param(lambda c: experiment(c)["train"].update(ema_decay=0.9), TRAINING, id="ema-decay"),
+        # How many snapshots there will be, and so what is done with them, is known after the training.
+        pytest.param(
+            lambda c: experiment(c)["train"].update(early_stopping={"monitor": "loss", "patience": 2}),
+            {"train", "all_snapshots", "members", "ensemble", "ensemble_table", "overlays", "froc"},
+            id="early-stopping",
+        ),
+        pytest.param(
+            lambda c: experiment(c).update(folds=2),
+            {"train_set", "network_films", "data_report"} | TRAINING,
+            id="folds",
+        ),
     ],
 )
 def test_a_changed_key_runs_what_depends_on_it(changed, change, expected):
@@ -197,6 +211,31 @@ def test_a_lost_intermediate_table_is_made_again_without_training(finished):
     assert finished.would_run() <= {"evaluate", "all_snapshots"}
     finished.run()
     assert finished.would_run() == set()
+
+
+def test_a_further_test_set_is_the_only_one_that_is_looked_at(changed):
+    """Real runs: one is added, and taken away again."""
+    before = {path: path.read_bytes() for path in changed.folder.glob("results/detections/tiny_*/*.csv")}
+    changed.config["test_sets"]["both"] = {"tables": ["NCC/data_abn", "NCC/data_normal"]}
+    changed.run(targets=["results/detections/tiny_01/both.csv"])
+    assert looks(changed) == {"abn": "looked at before", "normal": "looked at before", "both": "look"}
+    assert {path: path.read_bytes() for path in before} == before
+    del changed.config["test_sets"]["both"]
+    changed.run(targets=ALL)
+    assert set(looks(changed).values()) == {"looked at before"}
+    assert changed.would_run(ALL) == set()
+    (changed.folder / "results/detections/tiny_01/both.csv").unlink()
+
+
+def looks(workplace):
+    """Of each set that the first snapshot's last job was about, whether it looked at it."""
+    said = (workplace.folder / "logs/detect/tiny_01.log").read_text()
+    return dict(re.findall(r"^(\w+): (look|looked at before)$", said, re.MULTILINE))
+
+
+def test_what_validates_a_snapshot_waits_for_no_test_set(changed):
+    changed.config["test_sets"]["both"] = {"tables": ["NCC/data_abn", "NCC/data_normal"]}
+    assert changed.would_run(["results/validation/tiny_01.csv"]) == {"train_set"}
 
 
 def test_raw_files_that_were_only_touched_make_nothing_again_but_the_index(finished):

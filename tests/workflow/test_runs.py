@@ -99,6 +99,12 @@ def test_a_patient_who_is_trained_and_tested_on_stops_the_run(changed):
     assert "Train tiny" not in run.stdout + run.stderr
 
 
+def test_a_config_without_test_sets_trains_and_validates(changed):
+    changed.config.update(test_sets={}, ensembles={})
+    assert "detect" not in changed.would_run(["results/validation/tiny_01.csv"])
+    assert changed.snakemake("--dry-run", targets=["data/retinanet_train_all.csv"]).returncode == 0
+
+
 def test_too_many_rejects_stop_the_run_and_name_the_worst(changed):
     changed.config["datasets"]["NCC"]["max_reject_share"] = 0.01
     run = changed.snakemake()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -22,23 +21,32 @@ HEAD_DEVIATION = 0.01  # of the package's initial weights in the heads
 layers = keras.layers
 
 
-def build_model(settings: ModelSettings, classes: int, seed: int = 0) -> Any:
+def build_model(settings: ModelSettings, classes: int, seed: int = 0, precision: str = "float32") -> Any:
     """The training model: images (B, H, W, 3) float32 → [regression (B, A, 4), classification (B, A, classes)].
 
     The same seed gives the same initial weights. Layer names are keras-retinanet's, so that snapshots are exchangeable.
+    With a `precision` of bfloat16 or float16 the network computes in it; weights and both outputs stay float32.
 
     Raises:
         UserError: where the backbone cannot serve the pyramid levels asked for, or does not exist in this width.
     """
     make_deterministic(seed)
+    policy = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        return _build(settings, classes, seed)
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+
+
+def _build(settings: ModelSettings, classes: int, seed: int) -> Any:
     anchors = len(settings.anchors.ratios) * len(settings.anchors.scales)
     arguments: dict[str, Any] = {
         "num_classes": classes,
         "num_anchors": anchors,
         "pyramid_levels": list(settings.anchors.pyramid_levels),
-        "create_pyramid_features": partial(_pyramid(), feature_size=settings.pyramid_features),
+        "create_pyramid_features": partial(_pyramid_features, feature_size=settings.pyramid_features),
         "submodels": _heads(settings, classes, anchors, seed),
-        "modifier": None,
     }
     if settings.backbone == PLAIN:
         return _plain_retinanet(settings, seed, **arguments)
@@ -59,9 +67,15 @@ def preprocessing_mode(backbone: str) -> str:
     return "caffe" if backbone.startswith(("resnet", "vgg")) else "tf"
 
 
-def _pyramid() -> Callable[..., dict[str, Any]]:
-    """The package's feature pyramid; the two underscores are its own name for it."""
-    return getattr(package_retinanet, "__create_pyramid_features")
+def _pyramid_features(*arguments: Any, **named: Any) -> dict[str, Any]:
+    """The package's feature pyramid; the two underscores are its own name for it.
+
+    What the package builds behind it joins the heads' outputs of all levels. Scores of 16 bits would lose what the
+    focal loss lives on, so whatever the network computes in, from here on it is float32.
+    """
+    features = getattr(package_retinanet, "__create_pyramid_features")(*arguments, **named)
+    keras.mixed_precision.set_global_policy("float32")
+    return features
 
 
 def _layer_seed(seed: int, name: str) -> int:
@@ -110,16 +124,16 @@ def _head(
     outputs = convolution(f"pyramid_{kind}", values * anchors, HEAD_DEVIATION, bias_initializer=last_bias)(
         outputs
     )
-    outputs = layers.Reshape((-1, values), name=f"pyramid_{kind}_reshape")(outputs)
+    outputs = layers.Reshape((-1, values), name=f"pyramid_{kind}_reshape", dtype="float32")(outputs)
     if activation:
-        outputs = layers.Activation(activation, name=f"pyramid_{kind}_{activation}")(outputs)
+        outputs = layers.Activation(activation, name=f"pyramid_{kind}_{activation}", dtype="float32")(outputs)
     return keras.models.Model(inputs=inputs, outputs=outputs, name=f"{kind}_submodel")
 
 
 # --- the plain backbone -----------------------------------------------------------------------------------------------
 
 
-def _plain_retinanet(settings: ModelSettings, seed: int, modifier: Any, **arguments: Any) -> Any:
+def _plain_retinanet(settings: ModelSettings, seed: int, **arguments: Any) -> Any:
     inputs = layers.Input((None, None, 3), name="image")
     stages: dict[str, Any] = {}
     outputs = inputs
@@ -128,8 +142,6 @@ def _plain_retinanet(settings: ModelSettings, seed: int, modifier: Any, **argume
         if number > 1:
             outputs = _plain_convolution(outputs, channels, f"plain_{number}b", 1, seed)
         stages[f"C{number}"] = outputs
-    if modifier:
-        modifier(keras.models.Model(inputs=inputs, outputs=outputs, name=PLAIN))
     return package_retinanet.retinanet(inputs=inputs, backbone_layers=stages, **arguments)
 
 

@@ -1,4 +1,4 @@
-"""Learning rate by step. Pure arithmetic; all that a schedule knows of the past are the losses of past epochs."""
+"""Learning rate by step. Pure arithmetic; all that a schedule knows of the past is one value of each past epoch."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from collections.abc import Sequence
 from mammo.settings import ScheduleSettings
 
 WARMUP_START = 0.1  # share of the rate at the first step of a warm-up
-PLATEAU_DELTA = 1e-4  # a loss counts as smaller from this difference on (keras-retinanet's ReduceLROnPlateau)
+PLATEAU_DELTA = (
+    1e-4  # a value counts as smaller from this difference on (keras-retinanet's ReduceLROnPlateau)
+)
 
 
 def learning_rate(
-    settings: ScheduleSettings, initial: float, epochs: int, progress: float, past_losses: Sequence[float]
+    settings: ScheduleSettings, initial: float, epochs: int, progress: float, past: Sequence[float]
 ) -> float:
     """The rate at `progress` epochs (3.5: half way through the fourth).
 
     Args:
         epochs: how many epochs the training has; the length of `cosine` where `over_epochs` is empty.
-        past_losses: training loss of each whole epoch so far; only `plateau` looks at it.
+        past: what is watched of each whole epoch so far, smaller is better (`watched`); only `plateau` looks at it.
     """
-    return initial * _warmup(settings, progress) * _factor(settings, epochs, progress, past_losses)
+    return initial * _warmup(settings, progress) * _factor(settings, epochs, progress, past)
 
 
 def _warmup(settings: ScheduleSettings, progress: float) -> float:
@@ -29,23 +31,23 @@ def _warmup(settings: ScheduleSettings, progress: float) -> float:
     return WARMUP_START + (1 - WARMUP_START) * progress / settings.warmup_epochs
 
 
-def _factor(settings: ScheduleSettings, epochs: int, progress: float, past_losses: Sequence[float]) -> float:
+def _factor(settings: ScheduleSettings, epochs: int, progress: float, past: Sequence[float]) -> float:
     if settings.kind == "cosine":
         share = min(1.0, progress / (settings.over_epochs or epochs))
         return 0.5 * (1 + math.cos(math.pi * share))
     if settings.kind == "step":
         return settings.factor ** (int(progress) // settings.step_epochs)
     if settings.kind == "plateau":
-        return settings.factor ** _plateaus(past_losses, settings.patience)
+        return settings.factor ** _plateaus(past, settings.patience)
     return 1.0
 
 
-def _plateaus(losses: Sequence[float], patience: int) -> int:
-    """How often `patience` epochs in a row brought no smaller loss."""
+def _plateaus(values: Sequence[float], patience: int) -> int:
+    """How often `patience` epochs in a row brought no smaller value."""
     best, waited, falls = math.inf, 0, 0
-    for loss in losses:
-        if loss < best - PLATEAU_DELTA:
-            best, waited = loss, 0
+    for value in values:
+        if value < best - PLATEAU_DELTA:
+            best, waited = value, 0
             continue
         waited += 1
         if waited >= patience:

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from tqdm import tqdm
-
-from mammo.detector.anchors import Anchors
-from mammo.detector.batches import Batch, BatchMaker, read_train_set
-from mammo.detector.keras import keras, tf
-from mammo.detector.losses import focal_loss, smooth_l1_loss
-from mammo.detector.model import build_model, preprocessing_mode
-from mammo.detector.schedule import learning_rate
+from mammo.detector.batches import read_train_set
+from mammo.detector.board import Board
+from mammo.detector.memory import peak_memory_mb
+from mammo.detector.monitor import best_epoch, stopped_after, watched
+from mammo.detector.network_films import NetworkFilms
 from mammo.detector.state import Epoch, Snapshot, TrainingState, state_key
-from mammo.detector.weights import load_initial, weight_file
+from mammo.detector.trainer import NotFinite, Trainer
+from mammo.detector.validate import Figures, Validator
+from mammo.detector.weights import weight_file
 from mammo.errors import UserError
 from mammo.files import sha256_file
-from mammo.settings import ExperimentSettings, LossSettings
+from mammo.settings import ExperimentSettings
+
+MOST_ROLLBACKS = 5
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """What is read: keras-retinanet's CSV and the index of its films at network size, the same for validation."""
+
+    table: Path
+    films: Path
+    classes: Path
+    validation: Path | None = None
+    validation_films: Path | None = None
 
 
 @dataclass(frozen=True)
 class Training:
-    """The result: where the state lies, and a row for each epoch that was asked for."""
+    """The result: where the state lies, and a row for each epoch; fewer than asked for if it stopped early."""
 
     folder: Path
     snapshots: tuple[Snapshot, ...]
@@ -35,7 +44,7 @@ class Training:
     @property
     def history(self) -> list[Epoch]:
         """The rows without their files."""
-        return [Epoch(**{name: getattr(row, name) for name in Epoch.model_fields}) for row in self.snapshots]
+        return [row.without_files for row in self.snapshots]
 
 
 def _say(text: str) -> None:
@@ -43,151 +52,133 @@ def _say(text: str) -> None:
 
 
 def train(
-    csv_path: Path,
-    classes_path: Path,
+    files: TrainingFiles,
     settings: ExperimentSettings,
     *,
     code: str,
     state: Path,
     logs: Path,
+    figures: Figures,
     say: Callable[[str], None] = _say,
 ) -> Training:
     """Train until `settings.train.epochs` snapshots exist, beginning where an earlier run with the same key ended.
 
     Args:
-        csv_path: keras-retinanet's CSV; `<stem>.images.csv` beside it, if there, stands for the films' contents.
         code: fingerprint of the code; another one begins anew.
         state: folder that keeps snapshots and the state to go on from, one folder in it for each key.
         logs: TensorBoard's folder, written anew with the whole history.
+        figures: what is told of the boxes that are found on the validation set after each epoch.
 
     Raises:
-        UserError: where there is nothing to learn, a weight file is missing, or a loss stops being a number.
+        UserError: where there is nothing to learn, a weight file is missing, a loss stops being a number, or the disk
+            is full.
     """
-    films, names = read_train_set(csv_path, classes_path)
+    films = NetworkFilms(files.films)
+    members, names = read_train_set(files.table, files.classes, films)
+    unknown = sorted(set(settings.losses.class_weights) - set(names))
+    if unknown:
+        raise UserError(
+            f"losses.class_weights: '{unknown[0]}' is no class; {files.classes} lists {', '.join(names)}"
+        )
     weights = weight_file(settings.model, settings.weights)
-    key, meaning = state_key(settings, code, data_digests(csv_path, classes_path, weights))
+    key, meaning = state_key(settings, code, data_digests(files, weights))
     keeper = TrainingState(state, key, meaning)
     with keeper.alone(say):
-        model = build_model(settings.model, len(names), settings.train.seed)
-        say(load_initial(model, weights, settings.weights))
-        trainer = _Trainer(model, settings)
-        history = keeper.restore(model, trainer.optimizer, say)
-        wanted = settings.train.epochs
-        if history:
-            say(f"{len(history)} of {wanted} epochs are done already, in {keeper.folder}")
-        board = _TensorBoard(logs, history[:wanted])
-        if len(history) < wanted:
-            anchors = Anchors(model, settings.model.anchors)
-            mode = preprocessing_mode(settings.model.backbone)
-            maker = BatchMaker(films, len(names), anchors, settings, mode)
-            say(f"{len(films)} films, {maker.steps} steps an epoch, {model.count_params()} weights")
-            while len(history) < wanted:
-                epoch = trainer.run_epoch(maker, [row.loss for row in history])
-                history.append(keeper.save_epoch(model, trainer.optimizer, history, epoch))
-                board.write(epoch)
+        trainer = Trainer(settings, films, members, names, weights, keeper, say)
+        validator = _validator(files, settings, trainer, names, figures)
+        board = Board(logs, trainer.progress.history[: settings.train.epochs])
+        _epochs(settings, trainer, validator, board, say)
         board.close()
-    return Training(keeper.folder, tuple(history[:wanted]))
+        history = trainer.progress.history[: settings.train.epochs]
+        stop = stopped_after(history, settings.train.early_stopping)
+    return Training(keeper.folder, tuple(history[:stop]))
 
 
-def data_digests(csv_path: Path, classes_path: Path, weights: Path | None) -> dict[str, str]:
-    """SHA-256 of all that is read; the films' own stand in the manifest beside the table."""
-    files = {"table": csv_path, "classes": classes_path, "weights": weights}
-    manifest = csv_path.with_name(f"{csv_path.stem}.images.csv")
-    files["images"] = manifest if manifest.is_file() else None
-    return {name: sha256_file(path) if path else "" for name, path in files.items()}
+def data_digests(files: TrainingFiles, weights: Path | None) -> dict[str, str]:
+    """SHA-256 of all that decides the numbers; the index of films carries a digest of each film's pixels."""
+    read = {
+        "table": files.table,
+        "films": files.films,
+        "classes": files.classes,
+        "weights": weights,
+        "validation": files.validation,
+        "validation_films": files.validation_films,
+    }
+    return {name: sha256_file(path) if path else "" for name, path in read.items()}
 
 
-class _Trainer:
-    """The model with its optimizer and one compiled step."""
-
-    def __init__(self, model: Any, settings: ExperimentSettings) -> None:
-        self.model, self.settings = model, settings
-        # keras-retinanet's own train.py passes `lr=`, which Keras ignores today, and trains at 1e-3 whatever one says.
-        self.optimizer = keras.optimizers.Adam(
-            learning_rate=settings.train.learning_rate, clipnorm=settings.train.clip_norm, jit_compile=False
-        )
-        self.optimizer.build(model.trainable_variables)
-        self._step = _compiled_step(model, self.optimizer, settings.losses)
-
-    def run_epoch(self, maker: BatchMaker, past_losses: Sequence[float]) -> Epoch:
-        """Train one epoch, the one after those of `past_losses`."""
-        train, done = self.settings.train, len(past_losses)
-        losses = np.zeros((maker.steps, 2))
-        rates = []
-        batches = maker.batches(done * maker.steps, (done + 1) * maker.steps)
-        bar = tqdm(batches, f"epoch {done + 1}/{train.epochs}", maker.steps, mininterval=5, file=sys.stderr)
-        for step, batch in enumerate(bar):
-            progress = done + step / maker.steps
-            rates.append(
-                learning_rate(train.schedule, train.learning_rate, train.epochs, progress, past_losses)
-            )
-            self.optimizer.learning_rate.assign(rates[-1])
-            losses[step] = self._checked(batch, done + 1, step + 1)
-            bar.set_postfix(loss=f"{losses[: step + 1].sum(axis=1).mean():.4f}", refresh=False)
-        regression, classification = (float(value) for value in losses.mean(axis=0))
-        return Epoch(
-            epoch=done + 1,
-            loss=regression + classification,
-            regression_loss=regression,
-            classification_loss=classification,
-            learning_rate=rates[0],
-        )
-
-    def _checked(self, batch: Batch, epoch: int, step: int) -> tuple[float, float]:
-        regression, classification = (
-            float(value) for value in self._step(batch.images, batch.regression, batch.classification)
-        )
-        if not math.isfinite(regression + classification):
-            films = ", ".join(str(path) for path in dict.fromkeys(batch.paths))
-            raise UserError(
-                f"the loss is not a number any more in epoch {epoch}, step {step} (box loss {regression}, class loss "
-                f"{classification}); films: {films}. Lower train.learning_rate or train.clip_norm; the epochs before "
-                "are kept"
-            )
-        return regression, classification
+def _validator(
+    files: TrainingFiles, settings: ExperimentSettings, trainer: Trainer, names: list[str], figures: Figures
+) -> Validator | None:
+    if files.validation is None or files.validation_films is None:
+        return None
+    films = NetworkFilms(files.validation_films)
+    if not len(films):
+        return None
+    members, _ = read_train_set(files.validation, files.classes, films, allow_no_lesions=True)
+    return Validator(films, members, trainer.model, trainer.anchors, settings, trainer.factors, figures)
 
 
-def _compiled_step(model: Any, optimizer: Any, settings: LossSettings) -> Callable[..., tuple[Any, Any]]:
-    """One step as one graph for films of every size: shapes are left open, so that it is traced once."""
+def _epochs(
+    settings: ExperimentSettings,
+    trainer: Trainer,
+    validator: Validator | None,
+    board: Board,
+    say: Callable[[str], None],
+) -> None:
+    wanted, history = settings.train.epochs, trainer.progress.history
+    if history:
+        say(f"{len(history)} of {wanted} epochs are done already, in {trainer.keeper.folder}")
+    while len(trainer.progress.history) < wanted:
+        history = trainer.progress.history
+        stop = stopped_after(history, settings.train.early_stopping)
+        if stop is not None:
+            say(f"stopped after epoch {stop}: {_best(history, settings)}")
+            return
+        try:
+            epoch = trainer.run_epoch()
+        except NotFinite as fault:
+            _roll_back(fault, settings, trainer, say)
+            continue
+        found, looked = validator.run() if validator else ({}, [])
+        row = trainer.finish_epoch(Epoch(**vars(epoch) | found))
+        board.write(row, peak_memory_mb=peak_memory_mb())
+        if validator:
+            for name, picture in validator.pictures(looked, settings.train.board_films):
+                board.show(row.epoch, name, *picture)
+        say(f"{_line(row)}; peak memory {peak_memory_mb():.0f} MB")
 
-    def step(images: Any, regression: Any, classification: Any) -> tuple[Any, Any]:
-        with tf.GradientTape() as tape:
-            offsets, scores = model(images, training=True)
-            box_loss = smooth_l1_loss(regression, offsets, settings.smooth_l1_sigma)
-            class_loss = focal_loss(classification, scores, settings.focal_alpha, settings.focal_gamma)
-            total = tf.add_n([box_loss, class_loss, *model.losses])
-        variables = model.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
-        return box_loss, class_loss
 
-    classes = model.output_shape[1][-1]
-    signature = [
-        tf.TensorSpec(shape, tf.float32)
-        for shape in [(None, None, None, 3), (None, None, 5), (None, None, classes + 1)]
-    ]
-    return tf.function(step, input_signature=signature)
+def _line(row: Epoch) -> str:
+    figures = {
+        name: getattr(row, name) for name in Epoch.model_fields if name not in ("epoch", "learning_rate")
+    }
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in figures.items() if value is not None)
+    return f"epoch {row.epoch}: {shown}, learning rate {row.learning_rate:.3g}"
 
 
-class _TensorBoard:
-    """Losses and learning rate by epoch; the files of earlier runs are replaced by one with the whole history."""
+def _best(history: list[Snapshot], settings: ExperimentSettings) -> str:
+    early = settings.train.early_stopping
+    assert early is not None  # only asked after a stop
+    values = watched(history, early.monitor, "train.early_stopping.monitor")
+    best = best_epoch(values, early.min_delta)
+    return f"{early.monitor} has been best in epoch {best} ({getattr(history[best - 1], early.monitor):.4f})"
 
-    def __init__(self, folder: Path, history: Sequence[Snapshot]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in sorted(folder.glob("events.out.tfevents.*")):
-            old.unlink()
-        self._writer = tf.summary.create_file_writer(str(folder))
-        self._scalar = tf.compat.v1.SummaryMetadata(
-            plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
-        )
-        for row in history:
-            self.write(row)
 
-    def write(self, row: Epoch | Snapshot) -> None:
-        with self._writer.as_default(step=row.epoch):
-            for name in ("loss", "regression_loss", "classification_loss", "learning_rate"):
-                # What tf.summary.scalar does; that one wants the tensorboard package, which only a viewer needs.
-                tf.summary.write(name, tf.constant(getattr(row, name), tf.float32), metadata=self._scalar)
-        self._writer.flush()
-
-    def close(self) -> None:
-        self._writer.close()
+def _roll_back(
+    fault: NotFinite, settings: ExperimentSettings, trainer: Trainer, say: Callable[[str], None]
+) -> None:
+    """Back to the last whole epoch with a smaller rate, if the settings say so and it has not been too often."""
+    kept = trainer.keeper.last_snapshot()
+    last = f"the last whole snapshot is {kept}" if kept else "there is no whole snapshot yet"
+    if settings.train.on_nan == "stop":
+        raise UserError(
+            f"{fault}; {last}. Lower train.learning_rate or train.clip_norm, or set train.on_nan to rollback"
+        ) from fault
+    if len(trainer.progress.rollbacks) >= MOST_ROLLBACKS:
+        raise UserError(
+            f"{fault}; {last}. After {MOST_ROLLBACKS} rollbacks that is no accident: lower train.learning_rate or "
+            "look at these films"
+        ) from fault
+    rate = trainer.roll_back(fault)
+    say(f"{fault}; {last}: going on behind it with {rate:.3g} of the learning rate")

@@ -184,31 +184,57 @@ def _difference(there: list[tuple[int, ...]], here: list[tuple[int, ...]]) -> st
     return f"{len(there)} arrays, the network wants {len(here)}"
 
 
-def load_by_name(model: Any, path: Path | str) -> tuple[list[str], list[str]]:
-    """Take the weights of those layers that have the same name and shapes.
+@dataclass(frozen=True)
+class Taken:
+    """What a model took from a file, layer by layer.
 
-    Returns:
-        the names of the layers that were taken, and of those that keep their initial weights.
+    Attributes:
+        taken: layers whose weights were taken.
+        absent: layers of the network that the file does not have; they keep their initial weights.
+        unused: layers of the file that the network does not have.
+        unlike: layers that both have, with other arrays: what the file has and what the network wants.
+    """
+
+    taken: tuple[str, ...]
+    absent: tuple[str, ...]
+    unused: tuple[str, ...]
+    unlike: dict[str, str]
+
+    def __str__(self) -> str:
+        parts = [f"{len(self.taken)} layers taken"]
+        parts += [f"{name} has {what}, so it keeps its initial weights" for name, what in self.unlike.items()]
+        if self.absent:
+            parts.append(f"not in the file, so as initialised: {', '.join(self.absent)}")
+        if self.unused:
+            parts.append(f"in the file only: {', '.join(self.unused)}")
+        return "; ".join(parts)
+
+
+def load_by_name(model: Any, path: Path | str) -> Taken:
+    """Take the weights of those layers that have the same name and shapes, from a snapshot of any version of ours, from
+    keras-retinanet's, or from a file of weights only.
 
     Raises:
         UserError: if none fits.
     """
     stored = read_layers(path)
-    taken, kept = [], []
-    for layer in model.layers:
-        if not layer.weights:
+    layers = {layer.name: layer for layer in model.layers if layer.weights}
+    unlike, taken = {}, []
+    for name in [name for name in layers if name in stored]:
+        here, there = _shapes(layers[name].get_weights()), _shapes(stored[name])
+        if here != there:
+            unlike[name] = _difference(there, here)
             continue
-        if layer.name in stored and _shapes(stored[layer.name]) == _shapes(layer.get_weights()):
-            layer.set_weights(stored[layer.name])
-            taken.append(layer.name)
-        else:
-            kept.append(layer.name)
+        layers[name].set_weights(stored[name])
+        taken.append(name)
+    absent = tuple(name for name in layers if name not in stored)
+    unused = tuple(name for name in stored if name not in layers)
     if not taken:
         raise UserError(
             f"{path}: none of its {len(stored)} layers fits the network by name and shape; "
-            f"it has {', '.join(list(stored)[:4])}, …, the network {', '.join(kept[:4])}, …"
+            f"it has {', '.join(list(stored)[:4])}, …, the network {', '.join(list(layers)[:4])}, …"
         )
-    return taken, kept
+    return Taken(tuple(taken), absent, unused, unlike)
 
 
 def _shapes(arrays: list[np.ndarray]) -> list[tuple[int, ...]]:
@@ -222,5 +248,4 @@ def load_initial(model: Any, path: Path | None, weights: WeightSettings) -> str:
     if weights.source == "snapshot":
         load_exactly(model, path)
         return f"weights: all from the snapshot {path}"
-    taken, kept = load_by_name(model, path)
-    return f"weights: {len(taken)} layers from {path}, {len(kept)} as initialised: {', '.join(kept)}"
+    return f"weights from {path}: {load_by_name(model, path)}"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mammo.errors import UserError
 from mammo.tables.boxes import Boxes, as_boxes
+from mammo.tables.detections import DetectionColumns, as_columns
 from mammo.tables.records import Detection, Image, Lesion
 
 
@@ -35,7 +36,7 @@ class Film:
 
 
 def join_films(
-    images: Sequence[Image], lesions: Iterable[Lesion], detections: Iterable[Detection]
+    images: Sequence[Image], lesions: Iterable[Lesion], detections: Iterable[Detection] | DetectionColumns
 ) -> list[Film]:
     """Join the three tables; films sorted by image_id. An image without detections was looked at and is empty.
 
@@ -44,40 +45,51 @@ def join_films(
     """
     if not images:
         raise UserError("the test set has no images: nothing can be measured on it; see its images.csv")
-    names = [image.image_id for image in images]
-    if len(set(names)) < len(names):
-        twice = next(name for name in sorted(names) if names.count(name) > 1)
+    images = sorted(images, key=lambda image: image.image_id)
+    places = {image.image_id: place for place, image in enumerate(images)}
+    if len(places) < len(images):
+        twice = next(one.image_id for one, other in pairwise(images) if one.image_id == other.image_id)
         raise UserError(
             f"image_id {twice} stands twice in the test set's images.csv; every image may stand once"
         )
-    truth = _by_image(lesions, set(names), "lesion")
-    found = _by_image(detections, set(names), "detection")
+    truth: list[list[Lesion]] = [[] for _ in images]
+    for lesion in lesions:
+        if lesion.image_id not in places:
+            raise _unknown(lesion.image_id, "lesion")
+        truth[places[lesion.image_id]].append(lesion)
+    found = _by_film(detections, places)
     return [
-        _film(image, truth[image.image_id], found[image.image_id])
-        for image in sorted(images, key=lambda image: image.image_id)
+        Film(
+            image_id=image.image_id,
+            case=(image.patient, image.study),
+            lesions=as_boxes(
+                [[box.x1, box.y1, box.x2, box.y2] for box in sorted(own, key=lambda box: box.lesion_id)]
+            ),
+            detections=boxes,
+            scores=scores,
+        )
+        for image, own, (boxes, scores) in zip(images, truth, found, strict=True)
     ]
 
 
-def _by_image(rows: Iterable[Lesion | Detection], known: set[str], what: str) -> dict[str, list]:
-    by_image: dict[str, list] = defaultdict(list)
-    for row in rows:
-        if row.image_id not in known:
-            raise UserError(
-                f"a {what} belongs to image {row.image_id}, which the test set's images.csv does not have: "
-                "the tables come from different runs; make them again from one config"
-            )
-        by_image[row.image_id].append(row)
-    return by_image
-
-
-def _film(image: Image, lesions: list[Lesion], detections: list[Detection]) -> Film:
-    ordered = sorted(detections, key=lambda box: (-box.score, box.x1, box.y1, box.x2, box.y2, box.label))
-    return Film(
-        image_id=image.image_id,
-        case=(image.patient, image.study),
-        lesions=as_boxes(
-            [[box.x1, box.y1, box.x2, box.y2] for box in sorted(lesions, key=lambda box: box.lesion_id)]
-        ),
-        detections=as_boxes([[box.x1, box.y1, box.x2, box.y2] for box in ordered]),
-        scores=np.array([box.score for box in ordered], dtype=np.float64),
+def _unknown(image_id: str, what: str) -> UserError:
+    return UserError(
+        f"a {what} belongs to image {image_id}, which the test set's images.csv does not have: "
+        "the tables come from different runs; make them again from one config"
     )
+
+
+def _by_film(
+    detections: Iterable[Detection] | DetectionColumns, places: dict[str, int]
+) -> list[tuple[Boxes, NDArray[np.float64]]]:
+    """Boxes and scores of each film, in the order that `Film` promises."""
+    table = detections if isinstance(detections, DetectionColumns) else as_columns(detections)
+    unknown = next((name for name in table.image_ids if name not in places), None)
+    if unknown is not None:
+        raise _unknown(unknown, "detection")
+    film = np.fromiter(map(places.__getitem__, table.image_ids), int, len(table.image_ids))
+    ranks = {label: rank for rank, label in enumerate(sorted(set(table.labels)))}
+    label = np.fromiter(map(ranks.__getitem__, table.labels), int, len(table.labels))
+    order = np.lexsort([label, *table.boxes.T[::-1], -table.scores, film])  # the last key counts first
+    cuts = np.searchsorted(film[order], np.arange(1, len(places)))
+    return list(zip(np.split(table.boxes[order], cuts), np.split(table.scores[order], cuts), strict=True))

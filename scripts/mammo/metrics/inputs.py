@@ -9,7 +9,8 @@ from pathlib import Path
 from mammo.errors import UserError
 from mammo.metrics.films import Film, join_films
 from mammo.tables.csvio import read_table
-from mammo.tables.records import Detection, Image, Lesion
+from mammo.tables.detections import read_detections
+from mammo.tables.records import Image, Lesion
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class SetFiles:
         return join_films(
             read_table(self.images, Image),
             read_table(self.lesions, Lesion),
-            read_table(self.detections, Detection),
+            read_detections(self.detections),
         )
 
 

@@ -30,3 +30,11 @@ def iou_matrix(first: Boxes, second: Boxes) -> NDArray[np.float64]:
     common = intersections(first, second)
     union = areas(first)[:, None] + areas(second)[None, :] - common
     return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+
+
+def iou_of_pairs(first: Boxes, second: Boxes) -> NDArray[np.float64]:
+    """Intersection over union of the n-th of `first` with the n-th of `second`, shape (n,); as `iou_matrix`."""
+    low, high = np.maximum(first[:, :2], second[:, :2]), np.minimum(first[:, 2:], second[:, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=1)
+    union = areas(first) + areas(second) - common
+    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)

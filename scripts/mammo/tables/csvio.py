@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -64,12 +65,16 @@ def _cells(record: dict[str, Any]) -> str:
 
 def _cell(model: type[Row], column: str, value: str) -> str | None:
     """An empty cell is None where the column may be missing a figure, and the empty text elsewhere."""
-    field = model.model_fields.get(column)
-    return None if value == "" and field is not None and type(None) in _union(field.annotation) else value
+    return None if value == "" and column in _may_be_missing(model) else value
 
 
-def _union(annotation: object) -> tuple[object, ...]:
-    return getattr(annotation, "__args__", ())
+@cache
+def _may_be_missing(model: type[Row]) -> frozenset[str]:
+    """Columns of figures that may be missing."""
+    fields = model.model_fields.items()
+    return frozenset(
+        name for name, field in fields if type(None) in getattr(field.annotation, "__args__", ())
+    )
 
 
 def write_table(path: Path | str, model: type[RowType], rows: Iterable[RowType]) -> None:
