@@ -6,7 +6,7 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz lint format bench gpu lock clean distclean environment test-environment
+.PHONY: help demo test fuzz lint format bench gpu fit-gpu lock clean distclean environment test-environment
 
 # A user's settings for other Pythons must not reach this one. Without bytecode Snakemake takes 5 to 9 s to start.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDONTWRITEBYTECODE SNAKEMAKE_PROFILE
@@ -51,6 +51,11 @@ gpu:  ## An environment with TensorFlow's CUDA wheels in .venv-gpu (several GB)
 	@bash envs/setup.sh .venv-gpu gpu.lock
 	@TF_CPP_MIN_LOG_LEVEL=2 .venv-gpu/bin/python -c "import tensorflow as tf; n = len(tf.config.list_physical_devices('GPU')); print(f'TensorFlow {tf.__version__} sees {n} GPU(s).')"
 	@echo "Next: source .venv-gpu/bin/activate && snakemake --profile profiles/gpu results/ensemble_abn.csv"
+
+# Beside `make gpu` it probes the GPU; without, the processor and its memory.
+fit-gpu: environment  ## The largest batch that fits this machine; EXPERIMENT=name, CONFIG=file
+	@python=.venv-gpu/bin/python; [ -x $$python ] || python=$(PY); \
+	    $$python scripts/fit_gpu.py --config $(or $(CONFIG),config.yaml) $(EXPERIMENT) $(ARGS)
 
 lock:  ## Make the locks and conda files of envs/ anew; UPGRADE=1 moves to the newest releases
 	@[ -x .venv-lock/bin/uv ] || { $${PYTHON:-python3} -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv==$(UV_VERSION); }

@@ -63,6 +63,8 @@ wildcard_constraints:
     train_set=PLAN.pattern(CONFIG.train_sets),
     test_set=PLAN.pattern(CONFIG.test_sets),
     experiment=PLAN.pattern(CONFIG.experiments),
+    model=PLAN.pattern(CONFIG.models),
+    kind="csv|ema",
     ensemble=PLAN.pattern(CONFIG.ensembles),
     backbone=PLAN.pattern(experiment.model.backbone for experiment in CONFIG.experiments.values()),
     images=PLAN.pattern(PLAN.image_folder(dataset) for dataset in CONFIG.datasets),
@@ -75,6 +77,15 @@ wildcard_constraints:
 
 
 # --- input functions: what is known only once a checkpoint has run
+
+
+def indexes_behind(tables):
+    """The index of every dataset behind tables <dataset>/<part>, for rules that join datasets or read their films.
+
+    While an index waits to be made again, all that lies behind it still looks up to date: without asking for it, a
+    job would start on films that are about to be replaced. Ancient: it is asked for, and counts for nothing more.
+    """
+    return [ancient(index) for index in PLAN.indexes(tables)]
 
 
 def shard_list(wildcards):
@@ -103,9 +114,31 @@ def member_detections(wildcards):
     return [f"results/detections/{name}/{wildcards.test_set}.csv" for name in PLAN.members(chosen)]
 
 
-def merged_train_set(experiment):
-    """Output files of the experiment's train set, once it is known."""
-    return checkpoints.train_set.get(train_set=CONFIG.experiments[experiment].train_set).output
+def snapshots_of(models, pattern):
+    """The pattern for each snapshot of the models whose number of epochs the config says."""
+    return expand(pattern, snapshot=PLAN.snapshots(models))
+
+
+def late_snapshots_of(models, pattern):
+    """The pattern for each snapshot of the models whose training may stop early, once it has ended."""
+    late = []
+    for model in PLAN.open_ended(models):
+        manifest = checkpoints.train.get(experiment=PLAN.trained(model)).output.manifest
+        late += expand(pattern, snapshot=PLAN.snapshots_in(manifest, model))
+    return late
+
+
+def trainings_of(models):
+    """The tables of snapshots of the models whose training may stop early.
+
+    Asked for beside `late_snapshots_of`, which alone would ask for the next training only once the last has ended.
+    """
+    return [ancient(manifest) for manifest in PLAN.manifests(PLAN.open_ended(models))]
+
+
+def merged_train_set(model):
+    """Output files of the train set of a model, its validation set among them, once they are known."""
+    return checkpoints.train_set.get(train_set=PLAN.train_set(model)).output
 
 
 def merged_test_set(name):
@@ -126,15 +159,15 @@ def merged_images(merged_set):
 # Snakemake compares by content, so its time counts for nothing: a rule takes both.
 
 
-def network_index(experiment, merged_set):
-    """Index of a merged set's films at the experiment's network size, once it is known."""
-    size = PLAN.network_size(experiment)
+def network_index(model, merged_set):
+    """Index of a merged set's films at the model's network size, once it is known."""
+    size = PLAN.network_size(model)
     return checkpoints.network_films.get(**size, merged_set=merged_set).output.index
 
 
-def network_pixels(experiment, merged_set):
+def network_pixels(model, merged_set):
     """The pixels beside the index."""
-    return ancient(PLAN.network_index(experiment, merged_set).removesuffix(".csv") + ".pixels")
+    return ancient(PLAN.network_index(model, merged_set).removesuffix(".csv") + ".pixels")
 
 
 def training_index(wildcards):
@@ -147,15 +180,30 @@ def training_pixels(wildcards):
     return network_pixels(wildcards.experiment, PLAN.training_set(wildcards.experiment))
 
 
+def validation_index(wildcards):
+    """Input function: index of the experiment's validation set at network size; nothing where it has none."""
+    merged_set = PLAN.validation_set(wildcards.experiment)
+    return network_index(wildcards.experiment, merged_set) if merged_set else []
+
+
+def validation_pixels(wildcards):
+    """Input function: its pixels."""
+    merged_set = PLAN.validation_set(wildcards.experiment)
+    return network_pixels(wildcards.experiment, merged_set) if merged_set else []
+
+
+def validation_table(wildcards):
+    """Input function: table of the experiment's validation set; nothing where it has none."""
+    if PLAN.validation_set(wildcards.experiment) is None:
+        return []
+    return merged_train_set(wildcards.experiment).validation
+
+
 def looked_at_index(name):
-    """Input function: index of a test set, or of the experiment's own `validation` set, at network size."""
-    return lambda wildcards: network_index(
-        wildcards.experiment, PLAN.looked_at_set(wildcards.experiment, name)
-    )
+    """Input function: index of a test set, or of the model's own `validation` set, at network size."""
+    return lambda wildcards: network_index(wildcards.model, PLAN.looked_at_set(wildcards.model, name))
 
 
 def looked_at_pixels(name):
     """Input function: its pixels."""
-    return lambda wildcards: network_pixels(
-        wildcards.experiment, PLAN.looked_at_set(wildcards.experiment, name)
-    )
+    return lambda wildcards: network_pixels(wildcards.model, PLAN.looked_at_set(wildcards.model, name))

@@ -8,33 +8,34 @@ rule detect:
         # A function each: Snakemake then asks for all sets at once, not for one after the other.
         *[looked_at_index(name) for name in CONFIG.test_sets],
         *[looked_at_pixels(name) for name in CONFIG.test_sets],
-        snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.experiment, wildcards.epoch),
+        indexes=indexes_behind(table for sets in CONFIG.test_sets.values() for table in sets.tables),
+        snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.model, wildcards.epoch),
         classes=f"{DATA}/{CLASS_TABLE}",
     output:
         # A rule needs an output; without test sets nobody asks for this one.
         tables=expand(
-            "results/detections/{{experiment}}_{{epoch}}/{test_set}.csv",
+            "results/detections/{{model}}_{{epoch}}/{test_set}.csv",
             test_set=CONFIG.test_sets or ["no_test_set"],
         ),
     log:
-        "logs/detect/{experiment}_{epoch}.log",
+        "logs/detect/{model}_{epoch}.log",
     benchmark:
-        "logs/detect/{experiment}_{epoch}.jsonl"
+        "logs/detect/{model}_{epoch}.jsonl"
     conda:
         "../envs/detector.yaml"
     resources:
         gpu=1,
         mem_mb=4000,
     params:
-        settings=lambda wildcards: PLAN.detection_settings(wildcards.experiment),
-        sets=lambda wildcards: PLAN.look_arguments(wildcards.experiment, CONFIG.test_sets),
-        store="results/detections/.looked/{experiment}_{epoch}",
-        out="results/detections/{experiment}_{epoch}",
+        settings=lambda wildcards: PLAN.detection_settings(wildcards.model),
+        sets=lambda wildcards: PLAN.look_arguments(wildcards.model, CONFIG.test_sets),
+        store="results/detections/.looked/{model}_{epoch}",
+        out="results/detections/{model}_{epoch}",
         code=code("detect.py"),
         run=program("detect.py"),
         gpu_slot=program("gpu_slot.py"),
     message:
-        "Detect with {wildcards.experiment}_{wildcards.epoch} on all test sets"
+        "Detect with {wildcards.model}_{wildcards.epoch} on all test sets"
     shell:
         "{params.gpu_slot} -- {params.run} --snapshot {input.snapshot:q} --sets {params.sets:q}"
         " --classes {input.classes:q} --settings {params.settings:q} --code {params.code:q}"
@@ -46,21 +47,24 @@ use rule detect as detect_validation with:
     input:
         looked_at_index("validation"),
         looked_at_pixels("validation"),
-        snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.experiment, wildcards.epoch),
+        indexes=lambda wildcards: indexes_behind(
+            PLAN.tables_behind(PLAN.looked_at_set(wildcards.model, "validation"))
+        ),
+        snapshot=lambda wildcards: PLAN.snapshot_file(wildcards.model, wildcards.epoch),
         classes=f"{DATA}/{CLASS_TABLE}",
     output:
-        tables=["results/detections/{experiment}_{epoch}/validation.csv"],
+        tables=["results/detections/{model}_{epoch}/validation.csv"],
     log:
-        "logs/detect_validation/{experiment}_{epoch}.log",
+        "logs/detect_validation/{model}_{epoch}.log",
     benchmark:
-        "logs/detect_validation/{experiment}_{epoch}.jsonl"
+        "logs/detect_validation/{model}_{epoch}.jsonl"
     params:
-        settings=lambda wildcards: PLAN.detection_settings(wildcards.experiment),
-        sets=lambda wildcards: PLAN.look_arguments(wildcards.experiment, ["validation"]),
-        store="results/detections/.looked/{experiment}_{epoch}",
-        out="results/detections/{experiment}_{epoch}",
+        settings=lambda wildcards: PLAN.detection_settings(wildcards.model),
+        sets=lambda wildcards: PLAN.look_arguments(wildcards.model, ["validation"]),
+        store="results/detections/.looked/{model}_{epoch}",
+        out="results/detections/{model}_{epoch}",
         code=code("detect.py"),
         run=program("detect.py"),
         gpu_slot=program("gpu_slot.py"),
     message:
-        "Detect with {wildcards.experiment}_{wildcards.epoch} on its validation set"
+        "Detect with {wildcards.model}_{wildcards.epoch} on its validation set"

@@ -5,8 +5,12 @@
 checkpoint members:
     """Name the members of an ensemble: as configured, or the best on validation. Test sets never choose anything."""
     input:
-        candidates=lambda wildcards: expand(
-            "results/validation/{snapshot}.csv", snapshot=PLAN.candidates(wildcards.ensemble)
+        candidates=lambda wildcards: snapshots_of(
+            PLAN.candidates(wildcards.ensemble), "results/validation/{snapshot}.csv"
+        ),
+        trainings=lambda wildcards: trainings_of(PLAN.candidates(wildcards.ensemble)),
+        late=lambda wildcards: late_snapshots_of(
+            PLAN.candidates(wildcards.ensemble), "results/validation/{snapshot}.csv"
         ),
     output:
         table="results/ensembles/{ensemble}/members.csv",
@@ -23,7 +27,7 @@ checkpoint members:
     message:
         "Choose the members of {wildcards.ensemble}"
     shell:
-        "{params.run} --settings {params.settings:q} --candidates {input.candidates:q}"
+        "{params.run} --settings {params.settings:q} --candidates {input.candidates:q} {input.late:q}"
         " --out {output.table:q} > {log:q} 2>&1"
 
 
@@ -85,6 +89,7 @@ rule ensemble_table:
 rule overlays:
     """Draw lesions and the ensemble's detections on the films of a test set."""
     input:
+        indexes=lambda wildcards: indexes_behind(CONFIG.test_sets[wildcards.test_set].tables),
         images=lambda wildcards: merged_test_set(wildcards.test_set).images,
         lesions=lambda wildcards: merged_test_set(wildcards.test_set).lesions,
         detections="results/ensembles/{ensemble}/{test_set}.detections.csv",

@@ -4,6 +4,7 @@
 checkpoint network_films:
     """Bring a merged set's films to network size. A checkpoint: the index carries the digest of each film's pixels."""
     input:
+        indexes=lambda wildcards: indexes_behind(PLAN.tables_behind(wildcards.merged_set)),
         # Carries the digest of every written film.
         images=lambda wildcards: merged_images(wildcards.merged_set),
     output:

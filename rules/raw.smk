@@ -29,7 +29,7 @@ rule unpack:
 checkpoint index:
     """Find a dataset's films with their annotations and labels; cut them into shards by the hash of their names."""
     input:
-        manifests=lambda wildcards: PLAN.manifests(wildcards.dataset),
+        manifests=lambda wildcards: PLAN.unpacked(wildcards.dataset),
     output:
         folder=directory(f"{DATA}/{{dataset}}/shards/index"),
     log:

@@ -62,6 +62,7 @@ rule privacy:
 rule data_report:
     """Counts, duplicates, leakage, boxes against anchors, rejects, privacy, films with boxes: a page and a table."""
     input:
+        indexes=indexes_behind(ALL_PARTS),
         tables=PLAN.tables_reported(),
         audits=PLAN.audits("audit"),
         looks=PLAN.audits("looks"),

@@ -5,8 +5,11 @@
 checkpoint train_set:
     """Merge tables into a train set, keep validation patients apart, refuse patients that a test set holds."""
     input:
+        indexes=lambda wildcards: indexes_behind(PLAN.tables_compared(wildcards.train_set)),
         tables=lambda wildcards: PLAN.tables(CONFIG.train_sets[wildcards.train_set].tables),
+        beside=lambda wildcards: PLAN.beside(PLAN.tables(CONFIG.train_sets[wildcards.train_set].tables)),
         tests=lambda wildcards: PLAN.test_tables_of(wildcards.train_set),
+        beside_tests=lambda wildcards: PLAN.beside(PLAN.test_tables_of(wildcards.train_set)),
         # Only where the config stops at what is not anonymised.
         privacy=lambda wildcards: PLAN.privacy_gates(CONFIG.train_sets[wildcards.train_set].tables),
     output:
@@ -38,7 +41,9 @@ checkpoint train_set:
 checkpoint test_set:
     """Merge tables into a test set."""
     input:
+        indexes=lambda wildcards: indexes_behind(CONFIG.test_sets[wildcards.test_set].tables),
         tables=lambda wildcards: PLAN.tables(CONFIG.test_sets[wildcards.test_set].tables),
+        beside=lambda wildcards: PLAN.beside(PLAN.tables(CONFIG.test_sets[wildcards.test_set].tables)),
         privacy=lambda wildcards: PLAN.privacy_gates(CONFIG.test_sets[wildcards.test_set].tables),
     output:
         table=f"{DATA}/retinanet_test_{{test_set}}.csv",

@@ -33,7 +33,7 @@ def main() -> None:
         split = parse_section(ValidationSettings, args.validation)
         training, validation = split_by_patient(merged, split)
         check_trainable(args.out.stem, training)
-        check_validation(args.out_validation.stem, validation, split.fraction)
+        check_validation(args.out_validation.stem, validation, split, len(merged.patients))
         check_disjoint(args.out.stem, training, args.out_validation.stem, validation)
         for table in args.tests:
             check_disjoint(args.out.stem, merged, table.stem, read_set(table))

@@ -15,10 +15,11 @@ def main() -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="the training's table of snapshots")
     parser.add_argument("--state", type=Path, help="the training's state folder [.state beside the manifest]")
     parser.add_argument("--epoch", type=int, required=True, help="epoch, from 1 (leading zeros welcome)")
+    parser.add_argument("--ema", action="store_true", help="the running mean's snapshot instead")
     parser.add_argument("--out", type=Path, required=True, help="snapshot to write")
     arguments = parser.parse_args()
     state = arguments.state or arguments.manifest.parent / ".state"
-    publish_snapshot(arguments.manifest, state, arguments.epoch, arguments.out)
+    publish_snapshot(arguments.manifest, state, arguments.epoch, arguments.out, arguments.ema)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,27 +17,30 @@ import yaml
 ROOT = Path(__file__).parents[1]
 PROFILES = ROOT / "profiles"
 
-# Three trainings. Each notes when it starts and ends, and on which device.
+# Trainings, of so many GPUs each. Each notes when it starts and ends, and on which devices.
 TRAININGS = """
 import sys
 
+DEVICES = NUMBERS
+
 rule all:
-    input: expand("done/{n}", n=range(3))
+    input: expand("done/{n}", n=range(len(DEVICES)))
 
 rule train:
     output: "done/{n}"
-    params: python=sys.executable, slot=SLOT
-    resources: gpu=1
+    params: python=sys.executable, slot=SLOT, devices=lambda wildcards: DEVICES[int(wildcards.n)]
+    resources: gpu=lambda wildcards: DEVICES[int(wildcards.n)]
     shell:
-        "{params.python:q} {params.slot:q} -- sh -c 'echo start $CUDA_VISIBLE_DEVICES >> ../events; sleep 0.8; "
-        "echo end $CUDA_VISIBLE_DEVICES >> ../events' && touch {output}"
+        "{params.python:q} {params.slot:q} --devices {params.devices} -- "
+        "sh -c 'echo start {wildcards.n} $CUDA_VISIBLE_DEVICES >> ../events; sleep 0.8; "
+        "echo end {wildcards.n} $CUDA_VISIBLE_DEVICES >> ../events' && touch {output}"
 """
 TRAIN_AND_DETECT = """
 rule all:
     input: "detections"
 rule train:
     output: "snapshot"
-    resources: gpu=1
+    resources: gpu=2
     shell: "touch {output}"
 rule detect:
     input: "snapshot"
@@ -114,15 +118,25 @@ def test_the_command_line_wins_over_a_profile(workflow):
     assert (found["cores"], found["scheduler"]) == (3, "ilp")
 
 
-def events_of_three_trainings(workflow: Path, *arguments: str, gpus: int) -> list[list[str]]:
-    """Run three trainings on a machine with so many GPUs; the words that they left, in order."""
+@dataclass(frozen=True)
+class Event:
+    """A line that a training left: when it started or ended, on which devices."""
+
+    kind: str
+    training: str
+    devices: frozenset[str]
+
+
+def events_of(workflow: Path, *arguments: str, gpus: int, trainings: tuple[int, ...]) -> list[Event]:
+    """Run trainings of so many devices each on a machine with so many GPUs; what they left, in order."""
     programs = workflow.parent / "bin"
     programs.mkdir()
     lines = "".join(f"GPU {n}: Fake (UUID: GPU-{n})\n" for n in range(gpus))
     (programs / "nvidia-smi").write_text(f"#!/bin/sh\ncat <<'END'\n{lines}END\n")
     (programs / "nvidia-smi").chmod(0o755)
+    slot = str(ROOT / "scripts" / "gpu_slot.py")
     (workflow / "Snakefile").write_text(
-        TRAININGS.replace("SLOT", repr(str(ROOT / "scripts" / "gpu_slot.py")))
+        TRAININGS.replace("SLOT", repr(slot)).replace("NUMBERS", repr(trainings))
     )
     snakemake(
         workflow,
@@ -130,36 +144,61 @@ def events_of_three_trainings(workflow: Path, *arguments: str, gpus: int) -> lis
         PATH=f"{programs}{os.pathsep}{os.environ['PATH']}",
         MAMMO_GPU_LOCKS=str(workflow.parent / "locks"),
     )
-    return [line.split() for line in (workflow.parent / "events").read_text().splitlines()]
+    words = [line.split() for line in (workflow.parent / "events").read_text().splitlines()]
+    return [Event(kind, training, frozenset(devices.split(","))) for kind, training, devices in words]
 
 
-def most_at_once(events: list[list[str]]) -> int:
-    running, most = set(), 0
-    for kind, device in events:
-        if kind == "start":
-            assert device not in running, "two trainings shared a device"
-            running.add(device)
+def most_at_once(events: list[Event], trainings: tuple[int, ...]) -> int:
+    """How many trainings ran side by side at most, once it is sure that all ran and none shared a device."""
+    running: dict[str, frozenset[str]] = {}
+    most = 0
+    for event in events:
+        if event.kind == "start":
+            taken = frozenset().union(*running.values())
+            assert not event.devices & taken, "two trainings shared a device"
+            assert len(event.devices) == trainings[int(event.training)]
+            running[event.training] = event.devices
             most = max(most, len(running))
         else:
-            running.remove(device)
+            assert running.pop(event.training) == event.devices
+    assert sorted(event.training for event in events if event.kind == "end") == [
+        str(number) for number in range(len(trainings))
+    ]
     return most
 
 
-def test_with_two_gpus_two_trainings_run_at_once_each_on_its_own_and_never_three(workflow):
-    arguments = ["--profile", "profiles/gpu", "--cores", "4", "--resources", "gpu=2"]
-    events = events_of_three_trainings(workflow, *arguments, gpus=2)
-    assert most_at_once(events) == 2
-    assert {device for _, device in events} == {"GPU-0", "GPU-1"}
+@pytest.mark.parametrize(
+    ("gpus", "trainings", "side_by_side"),
+    [
+        (2, (1, 1), 2),
+        (2, (1, 1, 1), 2),
+        (3, (1, 1, 1), 3),
+        (2, (1, 2, 1), 2),
+        (3, (2, 1, 1), 2),
+        (3, (2, 2, 2), 1),
+    ],
+)
+def test_trainings_run_side_by_side_as_far_as_gpus_go_and_never_share_one(
+    workflow, gpus, trainings, side_by_side
+):
+    arguments = ["--profile", "profiles/gpu", "--cores", "4", "--resources", f"gpu={gpus}"]
+    events = events_of(workflow, *arguments, gpus=gpus, trainings=trainings)
+    assert most_at_once(events, trainings) <= side_by_side
+    if set(trainings) == {1}:
+        assert most_at_once(events, trainings) == side_by_side
+        assert len({event.devices for event in events}) == min(gpus, len(trainings))
 
 
 def test_with_the_gpu_profile_as_it_is_one_training_runs_at_a_time(workflow):
-    events = events_of_three_trainings(workflow, "--profile", "profiles/gpu", "--cores", "4", gpus=2)
-    assert most_at_once(events) == 1
+    arguments = ["--profile", "profiles/gpu", "--cores", "4"]
+    events = events_of(workflow, *arguments, gpus=2, trainings=(1, 1, 1))
+    assert most_at_once(events, (1, 1, 1)) == 1
 
 
-def test_more_jobs_than_gpus_wait_for_a_free_one_also_without_a_limit_in_snakemake(workflow):
-    events = events_of_three_trainings(workflow, "--cores", "4", gpus=2)
-    assert most_at_once(events) == 2
+@pytest.mark.parametrize("trainings", [(1, 1, 1), (2, 1, 2, 1)])
+def test_more_jobs_than_gpus_wait_for_free_ones_also_without_a_limit_in_snakemake(workflow, trainings):
+    events = events_of(workflow, "--cores", "4", gpus=2, trainings=trainings)
+    assert most_at_once(events, trainings) <= 2
 
 
 def test_the_demo_runs_in_its_own_folder_with_its_own_configuration(workflow):
@@ -175,7 +214,7 @@ def test_the_demo_runs_in_its_own_folder_with_its_own_configuration(workflow):
     assert not (workflow / ".snakemake").exists()
 
 
-def test_the_slurm_profile_gives_trainings_and_detections_a_gpu_and_their_own_limits(workflow):
+def test_the_slurm_profile_leaves_trainings_and_detections_their_gpus_and_gives_them_limits(workflow):
     """Without Slurm's plugin, which the base environment does not have: all its keys but those for the plugin."""
     settings = settings_of("slurm")
     if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
@@ -185,8 +224,8 @@ def test_the_slurm_profile_gives_trainings_and_detections_a_gpu_and_their_own_li
     said = snakemake(workflow, "--profile", "profiles/slurm", "--dry-run")
     [train] = [line for line in said.split("rule train:")[1].splitlines() if "resources:" in line][:1]
     [detect] = [line for line in said.split("rule detect:")[1].splitlines() if "resources:" in line][:1]
-    for line, name in ((train, "train"), (detect, "detect")):
+    for line, name, gpus in ((train, "train", 2), (detect, "detect", 1)):
         wanted = settings["set-resources"][name]
-        assert wanted["gpu"] == 1
-        for key in ("gpu", "mem_mb", "runtime"):
+        assert f"gpu={gpus}" in line
+        for key in ("mem_mb", "runtime"):
             assert f"{key}={wanted[key]}" in line

@@ -108,6 +108,14 @@ IMPOSSIBLE = [
     (f"{EXPERIMENT}.sides", {"min": 900, "max": 800}, f"{EXPERIMENT}.sides", "min 900 is above max 800"),
     (f"{EXPERIMENT}.augmentation.rotation", [0.1, -0.1], f"{EXPERIMENT}.augmentation", "rotation must rise"),
     (f"{EXPERIMENT}.augmentation.scaling", [0, 1], f"{EXPERIMENT}.augmentation.scaling.0", "greater than 0"),
+    (f"{EXPERIMENT}.folds", 1, f"{EXPERIMENT}.folds", "greater than or equal to 2, found 1"),
+    ("train_sets.main.validation", {"folds": 3}, "train_sets.main.validation", "folds and fold go together"),
+    (
+        "train_sets.main.validation",
+        {"folds": 3, "fold": 4},
+        "train_sets.main.validation",
+        "there are 3 folds, found fold 4",
+    ),
     (f"{EXPERIMENT}.weights.source", "file", f"{EXPERIMENT}.weights", "path is needed for source file"),
     ("evaluation.hit_rule", "touch", "evaluation.hit_rule", "found 'touch'"),
     ("ensembles.best.members", {}, "ensembles.best.members", "needs either names or best"),
@@ -149,6 +157,106 @@ def test_a_fault_is_one_line_that_names_the_key(key, value, named, says):
 
 def test_the_base_of_these_tests_is_without_fault():
     assert parse_config(yaml.safe_load(BASE)).experiments["first"].train.epochs == 3
+
+
+FOLDED = {"train_set": "main", "folds": 3, "train": {"epochs": 3}}
+
+
+def test_an_experiment_with_folds_becomes_so_many_experiments_on_train_sets_of_their_own():
+    config = parse_config(changed(EXPERIMENT, FOLDED))
+    assert {name: settings.train_set for name, settings in config.experiments.items()} == {
+        f"first-fold{fold}": f"main-fold{fold}of3" for fold in (1, 2, 3)
+    }
+    second = config.train_sets["main-fold2of3"]
+    assert second.tables == ("A/data",)
+    assert (second.validation.folds, second.validation.fold, second.validation.seed) == (3, 2, 1)
+
+
+def test_experiments_with_as_many_folds_of_one_train_set_share_them():
+    raw = changed(EXPERIMENT, FOLDED)
+    raw["experiments"]["other"] = FOLDED
+    raw["experiments"]["more"] = FOLDED | {"folds": 2}
+    train_sets = parse_config(raw).train_sets
+    assert [name for name in train_sets if "fold" in name] == [
+        "main-fold1of3", "main-fold2of3", "main-fold3of3", "main-fold1of2", "main-fold2of2",
+    ]  # fmt: skip
+
+
+def test_an_ensemble_that_looks_at_an_experiment_with_folds_looks_at_all_of_them():
+    raw = changed(EXPERIMENT, FOLDED | {"train": {"epochs": 3, "ema_decay": 0.9}})
+    raw["ensembles"]["best"]["members"]["experiments"] = ["first-ema", "first"]
+    assert parse_config(raw).ensembles["best"].members.experiments == (
+        "first-fold1-ema", "first-fold2-ema", "first-fold3-ema", "first-fold1", "first-fold2", "first-fold3",
+    )  # fmt: skip
+
+
+def test_a_fold_can_be_named_alone():
+    raw = changed(EXPERIMENT, FOLDED)
+    raw["ensembles"]["best"]["members"] = {"names": ["first-fold3_02"]}
+    assert parse_config(raw).ensembles["best"].members.names == ("first-fold3_02",)
+
+
+def test_the_snapshots_of_a_running_mean_are_named_like_an_experiment_s():
+    raw = changed(f"{EXPERIMENT}.train.ema_decay", 0.9)
+    raw["ensembles"] = {
+        "named": {"members": {"names": ["first-ema_03"]}},
+        "best": {"members": {"best": 6}},
+        "means": {"members": {"best": 3, "experiments": ["first-ema"]}},
+    }
+    assert parse_config(raw).models == {"first": "first", "first-ema": "first"}
+    (line,) = faults(changed("ensembles.best.members", {"names": ["first-ema_03"]}))
+    assert "'first-ema_03' is no <experiment>_<NN>; experiments are first" in line
+
+
+TAKEN = [
+    (
+        "first-fold2",
+        {"first": FOLDED},
+        "experiments.first-fold2: the name is taken by a fold of experiments.first",
+    ),
+    (
+        "first-ema",
+        {"first": {"train_set": "main", "train": {"ema_decay": 0.9}}},
+        "experiments.first-ema: the name is taken by the running mean of first",
+    ),
+    (
+        "first-fold2-ema",
+        {"first": FOLDED | {"train": {"ema_decay": 0.9}}},
+        "experiments.first-fold2-ema: the name is taken by the running mean of first-fold2",
+    ),
+]
+
+
+@pytest.mark.parametrize("folds", [{}, {"folds": 2}], ids=["plain", "folded"])
+@pytest.mark.parametrize(("name", "experiments", "said"), TAKEN, ids=[name for name, _, _ in TAKEN])
+def test_names_that_folds_and_running_means_take_are_refused(name, experiments, said, folds):
+    raw = changed("experiments", experiments | {name: {"train_set": "main"} | folds})
+    raw["ensembles"] = {}
+    (line,) = faults(raw)
+    assert line.startswith(f"config.yaml: {said}")
+
+
+def test_a_train_set_with_the_name_of_a_fold_is_refused():
+    raw = changed(EXPERIMENT, FOLDED)
+    raw["train_sets"]["main-fold1of3"] = {"tables": ["A/data"]}
+    (line,) = faults(raw)
+    assert line.startswith(
+        "config.yaml: train_sets.main-fold1of3: the name is taken by a fold of experiments.first"
+    )
+
+
+def test_folds_of_a_fold_are_refused():
+    raw = changed(EXPERIMENT, FOLDED)
+    raw["train_sets"]["main"]["validation"] = {"folds": 5, "fold": 1}
+    (line,) = faults(raw)
+    assert line.startswith("config.yaml: experiments.first.folds: the train set main is one of several folds")
+
+
+def test_a_fault_of_an_experiment_with_folds_is_told_once_and_by_its_own_name():
+    raw = changed(EXPERIMENT, FOLDED | {"train_set": "none", "model": {"backbone": "plain"}})
+    assert sorted(line.split(": ")[1] for line in faults(raw)) == [
+        "experiments.first.train_set", "experiments.first.weights.source",
+    ]  # fmt: skip
 
 
 def test_several_faults_are_several_lines():

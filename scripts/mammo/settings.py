@@ -654,12 +654,18 @@ class FusionSettings(Section):
 class MemberSettings(Section):
     """Who belongs to an ensemble: named snapshots, or the best on the validation set."""
 
-    names: tuple[str, ...] = Field((), description="<experiment>_<NN>, e.g. resnet50-ncc_17.")
+    names: tuple[str, ...] = Field(
+        (), description="<experiment>_<NN>, e.g. resnet50-ncc_17; of its running mean: resnet50-ncc-ema_17."
+    )
     best: int | None = Field(None, ge=1, description="Take the best so many snapshots of `experiments`.")
     per_experiment: bool = Field(
         False, description="The best so many of each experiment, not of all together."
     )
-    experiments: tuple[Name, ...] = Field((), description="Where to look; empty: all.")
+    experiments: tuple[Name, ...] = Field(
+        (),
+        description="Where to look; empty: all. An experiment with folds stands for all of them; <experiment>-ema is "
+        "its running mean.",
+    )
     metric: Literal["froc_mean", "sensitivity", "ap50", "sens_at_1"] = Field(
         "froc_mean", description="On validation."
     )
@@ -728,6 +734,15 @@ class Config(Section):
     report: ReportSettings = Field(ReportSettings(), description="Pictures.")
     data_report: DataReportSettings = Field(DataReportSettings(), description="The truth about the data.")
 
+    @property
+    def models(self) -> dict[str, str]:
+        """What is trained, by name, with its experiment: <experiment>, and with train.ema_decay <experiment>-ema."""
+        names = {name: name for name in self.experiments}
+        means = {
+            f"{name}-ema": name for name, settings in self.experiments.items() if settings.train.ema_decay
+        }
+        return names | means
+
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
@@ -757,17 +772,65 @@ def load_config(path: Path | str) -> Config:
 
 
 def parse_config(raw: Any, origin: str = "config.yaml") -> Config:
-    """Check a config as read from YAML. `origin` names it in errors. Raises `UserError`."""
+    """Check a config as read from YAML; experiments with folds come out as the experiments that they stand for.
+
+    `origin` names it in errors. Raises `UserError`.
+    """
     if not isinstance(raw, dict):
         raise UserError(f"{origin}: a config is a mapping of keys, found {type(raw).__name__}")
     try:
         config = Config.model_validate(_tuples(raw))
     except ValidationError as error:
         raise UserError("\n".join(f"{origin}: {line}" for line in _lines(error))) from error
-    faults = list(_broken_references(config))
+    unfolded = with_folds(config)
+    faults = [*_broken_sets(config), *_broken_experiments(config, unfolded), *_broken_ensembles(unfolded)]
     if faults:
         raise UserError("\n".join(f"{origin}: {fault}" for fault in faults))
-    return config
+    return unfolded
+
+
+def with_folds(config: Config) -> Config:
+    """The config in which every experiment with `folds: k` has become k experiments on train sets of their own.
+
+    <name> becomes <name>-fold1 to <name>-fold<k>, trained on <train set>-fold1of<k> and so on, which all experiments
+    with this train set and k share. Where an ensemble looks at <name>, it looks at all its folds. An experiment whose
+    train set does not exist stays as it is.
+    """
+    experiments: dict[str, ExperimentSettings] = {}
+    train_sets = dict(config.train_sets)
+    folded: dict[str, list[str]] = {}
+    for name, settings in config.experiments.items():
+        whole = config.train_sets.get(settings.train_set)
+        if settings.folds is None or whole is None:
+            experiments[name] = settings
+            continue
+        folded[name] = _fold_names(name, settings)
+        for fold, fold_name in enumerate(folded[name], 1):
+            fold_set = _fold_set(settings, fold)
+            experiments[fold_name] = settings.model_copy(update={"train_set": fold_set, "folds": None})
+            split = ValidationSettings(folds=settings.folds, fold=fold, seed=whole.validation.seed)
+            train_sets[fold_set] = whole.model_copy(update={"validation": split})
+    ensembles = {
+        name: ensemble.model_copy(update={"members": _with_all_folds(ensemble.members, folded)})
+        for name, ensemble in config.ensembles.items()
+    }
+    return config.model_copy(
+        update={"experiments": experiments, "train_sets": train_sets, "ensembles": ensembles}
+    )
+
+
+def _fold_names(name: str, settings: ExperimentSettings) -> list[str]:
+    return [f"{name}-fold{fold}" for fold in range(1, (settings.folds or 0) + 1)]
+
+
+def _fold_set(settings: ExperimentSettings, fold: int) -> str:
+    return f"{settings.train_set}-fold{fold}of{settings.folds}"
+
+
+def _with_all_folds(members: MemberSettings, folded: dict[str, list[str]]) -> MemberSettings:
+    means = {f"{name}-ema": [f"{fold}-ema" for fold in folds] for name, folds in folded.items()}
+    looked_at = [one for name in members.experiments for one in folded.get(name) or means.get(name) or [name]]
+    return members.model_copy(update={"experiments": tuple(looked_at)})
 
 
 Settings = TypeVar("Settings", bound=Section)
@@ -831,8 +894,10 @@ def _hint(kind: str, value: Any) -> str:
     return f" (YAML reads it as text: write {exponent[1]}.0e{exponent[2] or '+'}{exponent[3]})"
 
 
-def _broken_references(config: Config) -> Iterator[str]:
-    """Names that point to nothing, names that would collide, and sections that contradict each other."""
+# Names that point to nothing, names that would collide, and sections that contradict each other.
+
+
+def _broken_sets(config: Config) -> Iterator[str]:
     for kind, sets in (("train_sets", config.train_sets), ("test_sets", config.test_sets)):
         for name, settings in sets.items():
             for table in settings.tables:
@@ -846,6 +911,9 @@ def _broken_references(config: Config) -> Iterator[str]:
                 yield f"{kind}.{name}.tables: a table stands twice"
     if "validation" in config.test_sets:
         yield "test_sets.validation: the name is taken by each experiment's own validation set"
+
+
+def _broken_experiments(config: Config, unfolded: Config) -> Iterator[str]:
     for name, experiment in config.experiments.items():
         if re.search(r"_\d+$", name):
             yield f"experiments.{name}: a name may not end in _<number>, which marks a snapshot's epoch"
@@ -860,45 +928,74 @@ def _broken_references(config: Config) -> Iterator[str]:
                 f"experiments.{name}.weights.source: there are no ImageNet weights for the backbone plain; write none, "
                 "or name a file or a snapshot"
             )
+        yield from _broken_folds(config, name, experiment)
+    for model, trained in unfolded.models.items():
+        if model != trained and (model in config.experiments or model in unfolded.experiments):
+            yield (
+                f"experiments.{model}: the name is taken by the running mean of {trained}, which its train.ema_decay "
+                "asks for; choose another"
+            )
+
+
+def _broken_folds(config: Config, name: str, experiment: ExperimentSettings) -> Iterator[str]:
+    if experiment.folds is None or experiment.train_set not in config.train_sets:
+        return
+    if config.train_sets[experiment.train_set].validation.folds is not None:
+        yield (
+            f"experiments.{name}.folds: the train set {experiment.train_set} is one of several folds already; take its "
+            "validation.folds and validation.fold out, or these folds"
+        )
+    for fold, taken in enumerate(_fold_names(name, experiment), 1):
+        if taken in config.experiments:
+            yield f"experiments.{taken}: the name is taken by a fold of experiments.{name}; choose another"
+        if _fold_set(experiment, fold) in config.train_sets:
+            yield (
+                f"train_sets.{_fold_set(experiment, fold)}: the name is taken by a fold of experiments.{name}; choose "
+                "another"
+            )
+
+
+def _broken_ensembles(config: Config) -> Iterator[str]:
     for name, ensemble in config.ensembles.items():
         yield from _unknown(f"ensembles.{name}.test_sets", ensemble.test_sets, config.test_sets)
         yield from _unknown(
-            f"ensembles.{name}.members.experiments", ensemble.members.experiments, config.experiments
+            f"ensembles.{name}.members.experiments", ensemble.members.experiments, config.models
         )
         yield from _broken_members(config, name, ensemble.members)
 
 
 def _broken_members(config: Config, ensemble: str, members: MemberSettings) -> Iterator[str]:
     key = f"ensembles.{ensemble}.members"
+    # An experiment's running mean has its epochs and its validation set.
+    models = {model: config.experiments[trained] for model, trained in config.models.items()}
     for member in members.names:
-        experiment, _, epoch = member.rpartition("_")
-        if experiment not in config.experiments or not re.fullmatch("[0-9]+", epoch):
-            yield f"{key}.names: '{member}' is no <experiment>_<NN>; experiments are {', '.join(config.experiments)}"
-        elif not 1 <= int(epoch) <= config.experiments[experiment].train.epochs:
-            yield f"{key}.names: '{member}': {experiment} has {config.experiments[experiment].train.epochs} epochs"
+        model, _, epoch = member.rpartition("_")
+        if model not in models or not re.fullmatch("[0-9]+", epoch):
+            yield f"{key}.names: '{member}' is no <experiment>_<NN>; experiments are {', '.join(models)}"
+        elif not 1 <= int(epoch) <= models[model].train.epochs:
+            yield f"{key}.names: '{member}': {model} has {models[model].train.epochs} epochs"
         elif epoch != f"{int(epoch):02d}":
-            yield f"{key}.names: '{member}' is no snapshot's name: write {experiment}_{int(epoch):02d}"
+            yield f"{key}.names: '{member}' is no snapshot's name: write {model}_{int(epoch):02d}"
     if len(set(members.names)) < len(members.names):
         yield f"{key}.names: a snapshot stands twice"
     if len(set(members.experiments)) < len(members.experiments):
         yield f"{key}.experiments: an experiment stands twice"
     if members.best is None:
         return
-    looked_at = [config.experiments.get(name) for name in members.experiments or config.experiments]
-    if None not in looked_at:
-        epochs = [experiment.train.epochs for experiment in looked_at if experiment]
+    looked_at = {name: models.get(name) for name in members.experiments or models}
+    if None not in looked_at.values():
+        epochs = [settings.train.epochs for settings in looked_at.values() if settings]
         there_are = min(epochs, default=0) if members.per_experiment else sum(epochs)
         if members.best > there_are:
             each = " of each experiment" if members.per_experiment else ""
             yield f"{key}.best: asks for {members.best} snapshots{each}, and there are {there_are}; see train.epochs"
-    for experiment in members.experiments or config.experiments:
-        settings = config.experiments.get(experiment)
+    for model, settings in looked_at.items():
         if (
             settings
             and config.train_sets.get(settings.train_set)
             and config.train_sets[settings.train_set].validation.is_empty
         ):
-            yield f"{key}.best: {experiment} has no validation set to choose on (its validation.fraction is 0)"
+            yield f"{key}.best: {model} has no validation set to choose on (its validation.fraction is 0)"
 
 
 def _unknown(key: str, names: tuple[str, ...], known: dict[str, Any]) -> Iterator[str]:

@@ -12,9 +12,11 @@ from keras_retinanet.utils.transform import transform_aabb
 
 from mammo.detector.anchors import Anchors
 from mammo.detector.batches import BatchMaker, read_train_set
-from mammo.detector.films import augment, lay_out, pad
+from mammo.detector.films import augment, pad
+from mammo.detector.keras import tf
 from mammo.detector.model import build_model
 from mammo.detector.network_films import NetworkFilms, read_film, write_network_films
+from mammo.detector.preprocess import preprocess
 from mammo.settings import AugmentationSettings, SideSettings
 from mammo.tables.csvio import write_table
 from mammo.tables.records import Image
@@ -236,7 +238,8 @@ def test_smaller_films_are_padded_with_black_to_whole_strides():
 
 
 def test_black_is_black_to_the_network():
-    batch = lay_out([np.full((40, 64), 255, np.uint8), np.full((33, 20), 255, np.uint8)], "tf")
-    assert batch.shape == (2, 64, 64, 3)
-    assert batch[0, :40].min() == 1
-    assert batch[0, 40:].max() == batch[1, 33:].max() == -1
+    batch = pad([np.full((40, 64), 255, np.uint8), np.full((33, 20), 255, np.uint8)])
+    fed = preprocess(tf.constant(batch), "tf").numpy()
+    assert fed.shape == (2, 64, 64, 3)
+    assert fed[0, :40].min() == 1
+    assert fed[0, 40:].max() == fed[1, 33:].max() == -1

@@ -1,4 +1,4 @@
-"""One GPU for one job: which devices a job may choose from, and that no two jobs ever share one."""
+"""GPUs for jobs: which devices a job may choose from, and that no two jobs ever share one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 from mammo.detector.devices import (
     Device,
     candidate_devices,
-    environment_with_device,
+    environment_with_devices,
     installed_devices,
     lock_folder,
     parse_device_list,
-    take_device,
+    take_devices,
     try_lock,
 )
 from mammo.errors import UserError
@@ -54,9 +54,9 @@ def machine(tmp_path, monkeypatch):
     return tmp_path
 
 
-def start(*command: str, **environment: str) -> subprocess.Popen:
+def start(*command: str, devices: int = 1, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, str(GPU_SLOT), "--", *command],
+        [sys.executable, str(GPU_SLOT), "--devices", str(devices), "--", *command],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -64,8 +64,8 @@ def start(*command: str, **environment: str) -> subprocess.Popen:
     )
 
 
-def run(*command: str, **environment: str) -> subprocess.CompletedProcess:
-    process = start(*command, **environment)
+def run(*command: str, devices: int = 1, **environment: str) -> subprocess.CompletedProcess:
+    process = start(*command, devices=devices, **environment)
     output, errors = process.communicate(timeout=60)
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
@@ -213,16 +213,69 @@ def test_a_gpu_stays_taken_while_a_process_of_the_job_lives_on(machine):
 
 def test_a_free_device_is_taken_at_once_and_named(tmp_path):
     said: list[str] = []
-    taken = take_device([Device("0", "u0", "GPU 0"), Device("1", "u1", "GPU 1")], tmp_path, said.append)
-    assert taken.token == "0"
+    pair = [Device("0", "u0", "GPU 0"), Device("1", "u1", "GPU 1")]
+    assert take_devices(pair, 1, tmp_path, said.append) == pair[:1]
     assert said == ["this job has GPU 0"]
 
 
 def test_the_environment_is_otherwise_unchanged(machine):
     before = {"PATH": os.environ["PATH"], "MAMMO_GPU_LOCKS": str(machine / "locks"), "LR": "1e-5"}
-    after = environment_with_device(before, print)
+    after = environment_with_devices(before, print)
     assert after.pop("CUDA_VISIBLE_DEVICES").startswith("GPU-11111111")
     assert after == before
+
+
+# --- jobs of several devices ---
+
+
+def test_a_job_of_two_devices_gets_two_by_name(machine):
+    after = environment_with_devices(dict(os.environ), print, count=2)
+    assert [token[:12] for token in after["CUDA_VISIBLE_DEVICES"].split(",")] == [
+        "GPU-11111111",
+        "GPU-22222222",
+    ]
+
+
+def test_more_devices_than_the_machine_has_are_one_plain_error_at_once(machine):
+    done = run("true", devices=3)
+    assert done.returncode == 1
+    assert "asks for 3 GPUs and can have 2 at most" in done.stderr and "train.devices" in done.stderr
+
+
+def test_more_devices_than_were_assigned_are_an_error_too(machine):
+    done = run("true", devices=2, CUDA_VISIBLE_DEVICES="1")
+    assert done.returncode == 1 and "can have 1 at most" in done.stderr
+
+
+@pytest.mark.parametrize("assigned", ["", "-1"])
+def test_a_job_of_several_devices_runs_without_any_where_there_shall_be_none(machine, assigned):
+    done = run("sh", "-c", 'printf %s "$CUDA_VISIBLE_DEVICES"', devices=2, CUDA_VISIBLE_DEVICES=assigned)
+    assert (done.returncode, done.stdout) == (0, assigned)
+
+
+def test_a_job_that_waits_for_two_devices_holds_none(machine):
+    """The other device stays free for a job of one."""
+    holder = machine / "holder"
+    first = start("sh", "-c", f"echo $CUDA_VISIBLE_DEVICES > {holder}; exec sleep 60")
+    wait_for(holder)
+    second = start("sh", "-c", "echo $CUDA_VISIBLE_DEVICES", devices=2)
+    assert "waiting for 2" in second.stderr.readline()
+    assert run("sh", "-c", "echo $CUDA_VISIBLE_DEVICES").stdout.startswith("GPU-22222222")
+    first.kill()
+    first.communicate()
+    assert second.communicate(timeout=30)[0].strip().count("GPU-") == 2
+
+
+def test_jobs_of_two_devices_and_of_one_all_get_their_turn_and_never_share(machine):
+    job = (
+        'devices=$(echo $CUDA_VISIBLE_DEVICES | tr , " "); '
+        'for d in $devices; do mkdir "$0/$d" || exit 3; done; sleep 0.4; for d in $devices; do rmdir "$0/$d"; done'
+    )
+    (machine / "marks").mkdir()
+    jobs = [start("sh", "-c", job, str(machine / "marks"), devices=count) for count in (2, 1, 2, 1, 2)]
+    for process in jobs:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in jobs] == [0] * 5
 
 
 # --- the folder of locks ---

@@ -51,7 +51,7 @@ def test_of_equal_epochs_the_first_is_the_best():
 
 
 def test_a_figure_that_the_validation_set_cannot_give_is_named():
-    with pytest.raises(UserError, match="early_stopping.monitor: val_froc_mean is empty after epoch 1"):
+    with pytest.raises(UserError, match=r"early_stopping.monitor: val_froc_mean is empty after epoch 1"):
         stopped_after(history(None, None), early())
 
 

@@ -170,6 +170,9 @@ def test_the_running_mean_is_a_second_snapshot_between_start_and_weights(films):
     last = read_layers(training.folder / "epoch_01.h5")["P3"][0]
     mean = read_layers(training.folder.parent / row.ema_file)["P3"][0]
     assert 0 < np.abs(mean - start).mean() < np.abs(last - start).mean()
+    write_table(films / "a/snapshots.csv", Snapshot, training.snapshots)
+    publish_snapshot(films / "a/snapshots.csv", films / "a/.state", 1, films / "plain_ema_01.h5", ema=True)
+    assert sha256_file(films / "plain_ema_01.h5") == row.ema_sha256
     plain = run(films, "b", train={"epochs": 1})
     assert np.array_equal(read_layers(plain.folder / "epoch_01.h5")["P3"][0], last)
 
@@ -264,8 +267,10 @@ def test_publishing_checks_the_snapshot(own):
     publish_snapshot(films / "a/snapshots.csv", films / "a/.state", 2, out)
     assert sha256_file(out) == digests(training)[1]
     assert read_table(films / "a/snapshots.csv", Snapshot) == list(training.snapshots)
-    with pytest.raises(UserError, match="has no epoch 7; there are 1, 2, 3"):
+    with pytest.raises(UserError, match="has no epoch 7: the training stopped early, after epoch 3"):
         publish_snapshot(films / "a/snapshots.csv", films / "a/.state", 7, out)
+    with pytest.raises(UserError, match=r"has no running mean of epoch 2; set train\.ema_decay"):
+        publish_snapshot(films / "a/snapshots.csv", films / "a/.state", 2, out, ema=True)
     state = films / "a/.state" / training.folder.name
     shutil.copy(state / "epoch_01.h5", state / "epoch_02.h5")
     with pytest.raises(UserError, match="its SHA-256 is"):

@@ -46,16 +46,17 @@ def test_names_and_paths():
     assert base.tables(["A/data", "N/data_one"]) == ["d/A/data.csv", "d/N/data_one.csv"]
     assert base.shards("A") == ["00", "01"]
     assert (
-        base.manifests("N") == ["d/N/dicom/one.files.csv", "d/N/dicom/two.files.csv"]
-        and base.manifests("A") == []
+        base.unpacked("N") == ["d/N/dicom/one.files.csv", "d/N/dicom/two.files.csv"]
+        and base.unpacked("A") == []
     )
     assert [base.image_folder(name) for name in ("A", "N")] == ["imgs", "img_retinanet"]
-    assert base.snapshots() == ["e-1_01", "e-1_02", "e-2_01"] and base.snapshots(["e-2"]) == ["e-2_01"]
+    assert base.snapshots(["e-1", "e-2"]) == ["e-1_01", "e-1_02", "e-2_01"]
     assert base.snapshot_file("e-1", "02") == "snapshots/e-1/resnet101_csv_02.h5"
     assert base.initial_weights("e-1") == [] and base.initial_weights("e-2") == ["w.h5"]
     assert base.looked_at("e-1", "abn") == "d/retinanet_test_abn.csv"
     assert base.looked_at("e-1", "validation") == "d/retinanet_val_main.csv"
     assert set_file("d/x.csv", "images") == "d/x.images.csv"
+    assert base.beside(["d/x.csv"]) == ["d/x.images.csv", "d/x.lesions.csv"]
 
 
 def test_merged_sets_and_their_films_at_network_size():
@@ -70,6 +71,56 @@ def test_merged_sets_and_their_films_at_network_size():
     assert base.network_index("e-2", "val_main") == "d/network_size/800x1333x8/val_main.csv"
 
 
+def test_the_running_mean_of_an_experiment_is_one_more_model_with_the_same_sets_and_settings():
+    base = plan("experiments.e-1.train", {"epochs": 2, "ema_decay": 0.9})
+    assert base.trained("e-1-ema") == base.trained("e-1") == "e-1"
+    assert base.snapshots(["e-1-ema"]) == ["e-1-ema_01", "e-1-ema_02"]
+    assert base.snapshot_file("e-1-ema", "02") == "snapshots/e-1/resnet101_ema_02.h5"
+    for answer in (base.tests_of, base.train_set, base.network_size, base.detection_settings):
+        assert answer("e-1-ema") == answer("e-1")
+    assert base.looked_at_set("e-1-ema", "validation") == "val_main"
+
+
+def test_an_ensemble_that_names_no_experiment_looks_at_running_means_too():
+    config = copy.deepcopy(BASE)
+    config["experiments"]["e-1"]["train"]["ema_decay"] = 0.9
+    config["ensembles"]["chosen"]["members"]["experiments"] = []
+    assert Plan(parse_config(config)).candidates("chosen") == ["e-1", "e-2", "e-1-ema"]
+
+
+def test_how_many_snapshots_a_training_has_that_may_stop_early_is_read_from_its_own_table(tmp_path):
+    config = copy.deepcopy(BASE)
+    config["experiments"]["e-1"]["train"] |= {"early_stopping": {"patience": 1}, "ema_decay": 0.9}
+    base = Plan(parse_config(config))
+    models = list(base.config.models)
+    assert base.snapshots(models) == ["e-2_01"]
+    assert base.open_ended(models) == ["e-1", "e-1-ema"]
+    assert base.manifests(base.open_ended(models)) == ["snapshots/e-1/snapshots.csv"]
+    (tmp_path / "snapshots.csv").write_text("epoch,file\n1,k/epoch_01.h5\n2,k/epoch_02.h5\n")
+    assert base.snapshots_in(str(tmp_path / "snapshots.csv"), "e-1-ema") == ["e-1-ema_01", "e-1-ema_02"]
+
+
+def test_a_training_has_a_validation_set_where_patients_are_kept_apart():
+    assert plan().validation_set("e-1") == "val_main"
+    named = {"named": BASE["ensembles"]["named"]}
+    whole = BASE | {
+        "ensembles": named,
+        "train_sets": {"main": {"tables": ["A/data"], "validation": {"fraction": 0.0}}},
+    }
+    assert Plan(parse_config(whole)).validation_set("e-1") is None
+    fold = plan("train_sets.main.validation", {"fraction": 0.0, "folds": 2, "fold": 1})
+    assert fold.validation_set("e-1") == "val_main"
+
+
+def test_the_index_of_every_dataset_behind_a_merged_set_is_known():
+    base = plan()
+    assert base.indexes(base.tables_behind("train_main")) == ["d/A/shards/index"]
+    assert base.indexes(base.tables_behind("val_main")) == ["d/A/shards/index"]
+    assert base.indexes(base.tables_behind("test_abn")) == ["d/N/shards/index"]
+    assert base.indexes(base.tables_compared("main")) == ["d/A/shards/index", "d/N/shards/index"]
+    assert base.indexes(base.tables_compared("spare")) == ["d/A/shards/index"]
+
+
 def test_a_look_names_the_films_of_each_set():
     base = plan("experiments.e-1.sides", {"min": 64, "max": 96})
     assert base.look_arguments("e-1", ["abn", "validation"]) == [
@@ -81,7 +132,7 @@ def test_sets_of_ensembles_and_experiments():
     base = plan()
     assert base.tests_of("e-1") == ["abn"] and base.ensemble_tests() == ["abn", "more"]
     assert base.ensembles_on("more") == ["named", "chosen"] and base.ensembles_on("abn") == ["chosen"]
-    assert base.candidates("named") == [] and base.candidates("chosen") == ["e-1_01", "e-1_02"]
+    assert base.candidates("named") == [] and base.candidates("chosen") == ["e-1"]
     assert plan("ensembles.named.test_sets", []).ensemble_tests() == ["abn", "more", "rest"]
 
 

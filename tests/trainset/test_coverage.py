@@ -65,7 +65,7 @@ def test_the_highest_overlap_is_that_of_keras_retinanet_over_all_its_anchors(nam
 
 
 def test_films_are_scaled_as_the_detector_scales_them():
-    from mammo.detector.films import scale_film
+    from mammo.detector.network_films import scale_film
 
     sides = SideSettings(min=100, max=150)
     for shape in [(448, 360), (4084, 3328), (1000, 120), (50, 60)]:

@@ -214,6 +214,43 @@ def test_a_fraction_of_zero_keeps_nobody_apart():
     assert training == many(5, 5) and validation == image_set([])
 
 
+# --- folds
+
+
+def folds_of(images: ImageSet, folds: int, seed: int = 3) -> list[frozenset[str]]:
+    """The validation patients of each fold."""
+    sides = [
+        split_by_patient(images, ValidationSettings(folds=folds, fold=fold, seed=seed))
+        for fold in range(1, folds + 1)
+    ]
+    assert not any(training.patients & validation.patients for training, validation in sides)
+    return [frozenset(validation.patients) for _, validation in sides]
+
+
+@pytest.mark.parametrize(("patients", "normals", "folds"), [(30, 20, 5), (7, 3, 3), (3, 3, 5), (2, 0, 2)])
+def test_each_patient_is_in_exactly_one_fold_and_no_fold_is_empty(patients, normals, folds):
+    whole = many(patients, normals)
+    found = folds_of(whole, folds)
+    assert sorted(patient for fold in found for patient in fold) == sorted(whole.patients)
+    assert {len(fold) for fold in found} <= {len(whole.patients) // folds, len(whole.patients) // folds + 1}
+
+
+def test_each_fold_has_its_share_of_patients_with_and_without_lesions():
+    for fold in folds_of(many(33, 22), 5):
+        assert 6 <= sum(patient.startswith("A.p") for patient in fold) <= 7
+
+
+def test_folds_do_not_depend_on_the_order_and_another_seed_is_another_cut():
+    whole = many(30, 20)
+    turned = image_set(list(reversed(whole.images)), list(whole.lesions))
+    assert folds_of(whole, 4) == folds_of(turned, 4) != folds_of(whole, 4, seed=4)
+
+
+def test_a_new_patient_moves_few_of_the_others_to_another_fold():
+    before, after = folds_of(many(100, 50), 5), folds_of(many(101, 50), 5)
+    assert sum(len(old - new) for old, new in zip(before, after, strict=True)) <= 8
+
+
 # --- checks
 
 
@@ -246,6 +283,15 @@ def test_a_test_set_needs_images_only():
 
 
 def test_a_validation_set_that_was_asked_for_needs_images():
-    check_validation("v", image_set([]), 0.0)
+    check_validation("v", image_set([]), ValidationSettings(fraction=0.0), patients=1)
     with pytest.raises(UserError, match="too few patients"):
-        check_validation("v", image_set([]), 0.1)
+        check_validation("v", image_set([]), ValidationSettings(fraction=0.1), patients=1)
+
+
+def test_more_folds_than_patients_are_refused_in_every_fold():
+    whole = many(2, 1)
+    for fold in (1, 2, 3, 4):
+        settings = ValidationSettings(folds=4, fold=fold)
+        _, validation = split_by_patient(whole, settings)
+        with pytest.raises(UserError, match="3 patients cannot be cut into 4 folds"):
+            check_validation("v", validation, settings, len(whole.patients))

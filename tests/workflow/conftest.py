@@ -80,7 +80,7 @@ class Workplace:
         """Run Snakemake in the working folder with the config as it stands."""
         command = self.command(*arguments, targets=targets)
         return subprocess.run(
-            command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=500
+            command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=900
         )
 
     def command(self, *arguments: str, targets: list[str] | None = None) -> list[str]:

@@ -105,6 +105,18 @@ def experiment(config):
         ),
         pytest.param(lambda c: c.update(report={"overlays": 1}), {"overlays"}, id="overlays"),
         pytest.param(lambda c: experiment(c)["train"].update(epochs=3), TRAINING, id="epochs"),
+        pytest.param(lambda c: experiment(c)["train"].update(ema_decay=0.9), TRAINING, id="ema-decay"),
+        # How many snapshots there will be, and so what is done with them, is known after the training.
+        pytest.param(
+            lambda c: experiment(c)["train"].update(early_stopping={"monitor": "loss", "patience": 2}),
+            {"train", "all_snapshots", "members", "ensemble", "ensemble_table", "overlays", "froc"},
+            id="early-stopping",
+        ),
+        pytest.param(
+            lambda c: experiment(c).update(folds=2),
+            {"train_set", "network_films", "data_report"} | TRAINING,
+            id="folds",
+        ),
     ],
 )
 def test_a_changed_key_runs_what_depends_on_it(changed, change, expected):

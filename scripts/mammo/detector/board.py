@@ -74,5 +74,5 @@ def draw(film: np.ndarray, lesions: np.ndarray, found: np.ndarray) -> np.ndarray
 
 
 def _rectangle(picture: np.ndarray, box: Sequence[float], colour: tuple[int, int, int]) -> None:
-    x1, y1, x2, y2 = (int(round(float(side))) for side in box)
+    x1, y1, x2, y2 = (round(float(side)) for side in box)
     cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, 1)

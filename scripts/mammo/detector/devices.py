@@ -1,8 +1,9 @@
-"""One GPU for one job.
+"""GPUs for a job: one, or as many as it asks for, and none of them another job's.
 
 Snakemake counts GPUs but does not say which one a job has: two jobs started side by side would both take the first.
-Here a job takes a file lock on one device and keeps it as long as it lives. The kernel drops the lock when the last
-process holding it is gone, however it ended, so a killed training never leaves a device behind that looks taken.
+Here a job takes a file lock on each of its devices and keeps it as long as it lives. The kernel drops the lock when
+the last process holding it is gone, however it ended, so a killed training never leaves a device behind that looks
+taken.
 
 Nothing here imports TensorFlow: CUDA_VISIBLE_DEVICES must be set before TensorFlow starts.
 """
@@ -80,17 +81,20 @@ def installed_devices(say: Callable[[str], None]) -> list[Device]:
     return parse_device_list(listing.stdout)
 
 
-def candidate_devices(environment: Mapping[str, str], say: Callable[[str], None]) -> list[Device]:
+def candidate_devices(
+    environment: Mapping[str, str], say: Callable[[str], None], count: int = 1
+) -> list[Device]:
     """The devices this job may choose from; none if there is no choice to make and the environment stays as it is.
 
-    Where CUDA_VISIBLE_DEVICES names one device or no device, somebody (Slurm, the user) has chosen already. Where it
-    names several, as in a Slurm job that got two GPUs for a whole workflow, the choice is among those.
+    Where CUDA_VISIBLE_DEVICES names no device, or the one that the job needs, somebody (Slurm, the user) has chosen
+    already. Where it names several, as in a Slurm job that got two GPUs for a whole workflow, the choice is among
+    those.
     """
     assigned = environment.get(VISIBLE_DEVICES)
     if assigned is None:
         return installed_devices(say)
     tokens = [token.strip() for token in assigned.split(",") if token.strip()]
-    if len(tokens) < 2:
+    if not tokens or tokens == ["-1"] or (len(tokens) == 1 and count == 1):
         return []
     installed = installed_devices(say)
     return [_named(token, installed) for token in tokens]
@@ -142,28 +146,68 @@ def try_lock(device: Device, folder: Path) -> int | None:
     return descriptor
 
 
-def take_device(
-    devices: Sequence[Device], folder: Path, say: Callable[[str], None], poll_seconds: float = 1.0
-) -> Device:
-    """Wait for a free one of `devices`; lock it for the life of this process, also after it has become another."""
+def take_devices(
+    devices: Sequence[Device],
+    count: int,
+    folder: Path,
+    say: Callable[[str], None],
+    poll_seconds: float = 1.0,
+) -> list[Device]:
+    """Wait for `count` free ones of `devices`; lock them for the life of this process, also after it became another.
+
+    All or none: a job never waits with devices in its hand, so no two jobs can wait for each other.
+
+    Raises:
+        UserError: if there are fewer devices than are asked for, whoever has them now.
+    """
+    if count > len(devices):
+        raise UserError(
+            f"this job asks for {count} GPUs and can have {len(devices)} at most: "
+            f"{', '.join(device.name for device in devices)}. Lower experiments.*.train.devices, or run it where there "
+            "are more"
+        )
     waiting = False
     while True:
-        for device in devices:
-            if try_lock(device, folder) is not None:
-                say(f"this job has {device.name}")
-                return device
+        if taken := _try_to_take(devices, count, folder):
+            say(f"this job has {', '.join(device.name for device in taken)}")
+            return taken
         if not waiting:
-            say(f"all {len(devices)} GPUs are taken by other jobs of this user; waiting for one")
+            few = f"all {len(devices)} GPUs" if count == 1 else f"too many of {len(devices)} GPUs"
+            say(f"{few} are taken by other jobs of this user; waiting for {'one' if count == 1 else count}")
             waiting = True
         time.sleep(poll_seconds)
 
 
-def environment_with_device(environment: Mapping[str, str], say: Callable[[str], None]) -> dict[str, str]:
-    """The environment for a job that needs a GPU: CUDA_VISIBLE_DEVICES names the one it has now locked.
+def _try_to_take(devices: Sequence[Device], count: int, folder: Path) -> list[Device]:
+    """Lock the first `count` free devices, or none.
+
+    One job at a time tries: two that need both of two devices and each hold one for a moment would never get any.
+    """
+    taken: dict[int, Device] = {}
+    with open(folder / "gate", "a", encoding="utf-8") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        for device in devices:
+            if len(taken) < count and (descriptor := try_lock(device, folder)) is not None:
+                taken[descriptor] = device
+        if len(taken) == count:
+            return list(taken.values())
+        for descriptor in taken:
+            os.close(descriptor)
+    return []
+
+
+def environment_with_devices(
+    environment: Mapping[str, str], say: Callable[[str], None], count: int = 1
+) -> dict[str, str]:
+    """The environment for a job that needs `count` GPUs: CUDA_VISIBLE_DEVICES names those that it has now locked.
 
     Unchanged where there is nothing to choose: no GPU, or one that was assigned from outside.
+
+    Raises:
+        UserError: if there are GPUs, and fewer than `count`.
     """
-    devices = candidate_devices(environment, say)
+    devices = candidate_devices(environment, say, count)
     if not devices:
         return dict(environment)
-    return {**environment, VISIBLE_DEVICES: take_device(devices, lock_folder(environment), say).token}
+    taken = take_devices(devices, count, lock_folder(environment), say)
+    return {**environment, VISIBLE_DEVICES: ",".join(device.token for device in taken)}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from keras_retinanet.utils.image import adjust_transform_for_image, preprocess_image
+from keras_retinanet.utils.image import adjust_transform_for_image
 from keras_retinanet.utils.transform import random_transform
 
 from mammo.settings import AugmentationSettings
@@ -95,9 +95,3 @@ def pad(films: Sequence[np.ndarray]) -> np.ndarray:
     for place, film in zip(batch, films, strict=True):
         place[: film.shape[0], : film.shape[1]] = film
     return batch
-
-
-def lay_out(films: Sequence[np.ndarray], mode: str) -> np.ndarray:
-    """Grey films (H, W) as one float32 batch (B, H', W', 3), preprocessed as keras-retinanet does for `mode`."""
-    batch = pad(films)
-    return preprocess_image(np.repeat(batch[..., np.newaxis], 3, axis=3), mode=mode)

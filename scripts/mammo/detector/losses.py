@@ -1,7 +1,7 @@
 """keras-retinanet's two losses as sums, so that parts of a batch, side by side or one after the other, add up.
 
-Both are divided by the number of anchors on lesions of the whole batch, at least 1 (`normaliser`): films without lesions
-teach too. Masks stand in place of keras-retinanet's gather: the same numbers, and XLA can compile them.
+Both are divided by the number of anchors on lesions of the whole batch, at least 1 (`normaliser`): films without
+lesions teach too. Masks stand in place of keras-retinanet's gather: the same numbers, and XLA can compile them.
 
 What an anchor stands for is one number, its assignment (mammo/detector/anchors.py): a class id, background or ignored.
 Focal loss: Lin et al. 2017, https://arxiv.org/abs/1708.02002.
@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mammo.detector.targets import IGNORED
 from mammo.detector.keras import keras, tf
+from mammo.detector.targets import IGNORED
 from mammo.settings import LossSettings
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mammo.detector.batches import read_train_set
 from mammo.detector.board import Board
+from mammo.detector.memory import peak_memory_mb
 from mammo.detector.monitor import best_epoch, stopped_after, watched
 from mammo.detector.network_films import NetworkFilms
 from mammo.detector.state import Epoch, Snapshot, TrainingState, state_key
@@ -141,11 +142,11 @@ def _epochs(
             continue
         found, looked = validator.run() if validator else ({}, [])
         row = trainer.finish_epoch(Epoch(**vars(epoch) | found))
-        board.write(row, peak_memory_mb=trainer.peak_memory_mb())
+        board.write(row, peak_memory_mb=peak_memory_mb())
         if validator:
             for name, picture in validator.pictures(looked, settings.train.board_films):
                 board.show(row.epoch, name, *picture)
-        say(f"{_line(row)}; peak memory {trainer.peak_memory_mb():.0f} MB")
+        say(f"{_line(row)}; peak memory {peak_memory_mb():.0f} MB")
 
 
 def _line(row: Epoch) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -184,19 +183,6 @@ class Trainer:
                 variable.assign(value)
         self._step.loss_scale = LossScale(*progress.loss_scale)
         self.progress = progress
-
-    def peak_memory_mb(self) -> float:
-        """The most memory that was held so far: the device's where there is a GPU, else the process's own."""
-        gpus = tf.config.list_logical_devices("GPU")
-        if gpus:
-            return (
-                max(
-                    tf.config.experimental.get_memory_info(gpu.name.removeprefix("/device:"))["peak"]
-                    for gpu in gpus
-                )
-                / 1e6
-            )
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def _variables(optimizer: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mammo.records.raw import archives_of, raw_folders, tree_digest
-from mammo.settings import FORMATS, Config, section_json
+from mammo.settings import FORMATS, Config, ExperimentSettings, section_json
 
 
 class Plan:
@@ -28,7 +28,7 @@ class Plan:
         """Archives of a delivery. Raises `UserError` where there is none."""
         return archives_of(Path(self.config.data_dir) / dataset, delivery, self.config.datasets[dataset])
 
-    def manifests(self, dataset: str) -> list[str]:
+    def unpacked(self, dataset: str) -> list[str]:
         """Lists of unpacked files of a dataset's deliveries; empty for datasets that come without archives."""
         deliveries = self.config.datasets[dataset].deliveries
         return [f"{self.config.data_dir}/{dataset}/dicom/{delivery}.files.csv" for delivery in deliveries]
@@ -83,15 +83,31 @@ class Plan:
         """Paths of tables named <dataset>/<part>."""
         return [f"{self.config.data_dir}/{name}.csv" for name in names]
 
+    def beside(self, tables: Iterable[str]) -> list[str]:
+        """The images and lesions of tables, given as paths: a changed film changes nothing in the table itself."""
+        return [set_file(table, kind) for table in tables for kind in ("images", "lesions")]
+
+    def indexes(self, tables: Iterable[str]) -> list[str]:
+        """The index of every dataset behind tables named <dataset>/<part>."""
+        return [f"{self.config.data_dir}/{dataset}/shards/index" for dataset in datasets_of(tables)]
+
     def test_tables_of(self, train_set: str) -> list[str]:
         """Test tables on which an experiment or an ensemble of this train set is tested: they must share no patient."""
+        return [
+            f"{self.config.data_dir}/retinanet_test_{test}.csv" for test in self._tests_against(train_set)
+        ]
+
+    def _tests_against(self, train_set: str) -> list[str]:
         trained = [
             name for name, settings in self.config.experiments.items() if settings.train_set == train_set
         ]
         tests = {test for name in trained for test in self.tests_of(name)}
-        if trained:
-            tests.update(self.ensemble_tests())
-        return [f"{self.config.data_dir}/retinanet_test_{test}.csv" for test in sorted(tests)]
+        return sorted(tests.union(self.ensemble_tests() if trained else ()))
+
+    def tables_compared(self, train_set: str) -> list[str]:
+        """Tables <dataset>/<part> of a train set and of the test sets that it must share no patient with."""
+        tests = [self.config.test_sets[test] for test in self._tests_against(train_set)]
+        return [table for sets in (self.config.train_sets[train_set], *tests) for table in sets.tables]
 
     def audits(self, kind: str) -> list[str]:
         """Tables of all shards of all datasets: audit (what headers and margins say) or looks (of the images)."""
@@ -134,8 +150,7 @@ class Plan:
         """
         if self.config.data_report.privacy != "stop":
             return []
-        datasets = sorted({table.partition("/")[0] for table in tables})
-        return [f"{self.config.data_dir}/{dataset}/privacy.csv" for dataset in datasets]
+        return [f"{self.config.data_dir}/{dataset}/privacy.csv" for dataset in datasets_of(tables)]
 
     def tables_reported(self) -> list[str]:
         """Tables that the data report reads: all of the datasets, and the parts that merged sets are made from."""
@@ -157,90 +172,128 @@ class Plan:
             for kind in ("images", "lesions")
         ]
 
-    # --- snapshots
+    # --- models and their snapshots. A model is an experiment, or the running mean of its weights, <experiment>-ema.
 
-    def tests_of(self, experiment: str) -> list[str]:
-        """Test sets on which all snapshots of an experiment are evaluated."""
-        return list(self.config.experiments[experiment].test_sets or self.config.test_sets)
+    def trained(self, model: str) -> str:
+        """The experiment whose training makes a model."""
+        return self.config.models[model]
 
-    def snapshots(self, experiments: Iterable[str] = ()) -> list[str]:
-        """Names <experiment>_<NN> of all snapshots."""
-        chosen = list(experiments) or list(self.config.experiments)
+    def _of(self, model: str) -> ExperimentSettings:
+        return self.config.experiments[self.trained(model)]
+
+    def train_set(self, model: str) -> str:
+        """Name of the train set of a model."""
+        return self._of(model).train_set
+
+    def tests_of(self, model: str) -> list[str]:
+        """Test sets on which all snapshots of a model are evaluated."""
+        return list(self._of(model).test_sets or self.config.test_sets)
+
+    def snapshots(self, models: Iterable[str]) -> list[str]:
+        """Names <model>_<NN> of all snapshots, but for those of models whose training may stop early."""
         return [
-            f"{name}_{epoch:02d}"
-            for name in chosen
-            for epoch in range(1, self.config.experiments[name].train.epochs + 1)
+            f"{model}_{epoch:02d}"
+            for model in models
+            if self._of(model).train.early_stopping is None
+            for epoch in range(1, self._of(model).train.epochs + 1)
         ]
 
-    def looked_at(self, experiment: str, name: str) -> str:
-        """Table of a test set, or of the experiment's own validation set."""
-        return f"{self.config.data_dir}/retinanet_{self.looked_at_set(experiment, name)}.csv"
+    def open_ended(self, models: Iterable[str]) -> list[str]:
+        """Those of the models whose number of epochs is known only after their training: it may stop early."""
+        return [model for model in models if self._of(model).train.early_stopping]
+
+    def manifests(self, models: Iterable[str]) -> list[str]:
+        """The tables of snapshots that the trainings of models write."""
+        trained = dict.fromkeys(self.trained(model) for model in models)
+        return [f"snapshots/{experiment}/snapshots.csv" for experiment in trained]
+
+    @staticmethod
+    def snapshots_in(manifest: str, model: str) -> list[str]:
+        """Names of a model's snapshots, from the table that its training wrote."""
+        with open(manifest, newline="", encoding="utf-8") as file:
+            return [f"{model}_{int(row['epoch']):02d}" for row in csv.DictReader(file)]
+
+    def looked_at(self, model: str, name: str) -> str:
+        """Table of a test set, or of the model's own validation set."""
+        return f"{self.config.data_dir}/retinanet_{self.looked_at_set(model, name)}.csv"
 
     def training_set(self, experiment: str) -> str:
         """The experiment's merged train set, as files that are made of it are named: train_<name>."""
-        return f"train_{self.config.experiments[experiment].train_set}"
+        return f"train_{self.train_set(experiment)}"
 
-    def looked_at_set(self, experiment: str, name: str) -> str:
-        """A test set, or the experiment's own validation set, so named: test_<name>, val_<name>."""
-        return (
-            f"val_{self.config.experiments[experiment].train_set}" if name == "validation" else f"test_{name}"
-        )
+    def validation_set(self, experiment: str) -> str | None:
+        """The experiment's merged validation set, so named: val_<name>; None where no patient is kept apart."""
+        name = self.train_set(experiment)
+        return None if self.config.train_sets[name].validation.is_empty else f"val_{name}"
+
+    def looked_at_set(self, model: str, name: str) -> str:
+        """A test set, or the model's own validation set, so named: test_<name>, val_<name>."""
+        return f"val_{self.train_set(model)}" if name == "validation" else f"test_{name}"
 
     def merged_sets(self) -> list[str]:
         """All merged sets, so named."""
         trained = [f"{kind}_{name}" for name in self.config.train_sets for kind in ("train", "val")]
         return trained + [f"test_{name}" for name in self.config.test_sets]
 
-    def network_size(self, experiment: str) -> dict[str, str]:
-        """Sides and bits at which the experiment's network sees a film: wildcards of rule network_films."""
-        settings = self.config.experiments[experiment]
+    def tables_behind(self, merged_set: str) -> tuple[str, ...]:
+        """Tables <dataset>/<part> that a merged set, so named, is made from."""
+        kind, _, name = merged_set.partition("_")
+        return (self.config.test_sets if kind == "test" else self.config.train_sets)[name].tables
+
+    def network_size(self, model: str) -> dict[str, str]:
+        """Sides and bits at which a model's network sees a film: wildcards of rule network_films."""
+        settings = self._of(model)
         return {
             "min_side": str(settings.sides.min),
             "max_side": str(settings.sides.max),
             "bits": str(settings.bits),
         }
 
-    def network_index(self, experiment: str, merged_set: str) -> str:
-        """Index of a merged set's films at the experiment's network size; the pixels lie beside it."""
-        folder = "{min_side}x{max_side}x{bits}".format(**self.network_size(experiment))
+    def network_index(self, model: str, merged_set: str) -> str:
+        """Index of a merged set's films at the model's network size; the pixels lie beside it."""
+        folder = "{min_side}x{max_side}x{bits}".format(**self.network_size(model))
         return f"{self.config.data_dir}/network_size/{folder}/{merged_set}.csv"
 
-    def snapshot_file(self, experiment: str, epoch: str) -> str:
+    def snapshot_file(self, model: str, epoch: str) -> str:
         """Path of a published snapshot."""
-        return f"snapshots/{experiment}/{self.config.experiments[experiment].model.backbone}_csv_{epoch}.h5"
+        trained = self.trained(model)
+        kind = "csv" if model == trained else "ema"
+        return f"snapshots/{trained}/{self._of(model).model.backbone}_{kind}_{epoch}.h5"
 
     def initial_weights(self, experiment: str) -> list[str]:
         """The file that an experiment starts from, if it names one."""
-        path = self.config.experiments[experiment].weights.path
+        path = self._of(experiment).weights.path
         return [path] if path else []
 
     def training_settings(self, experiment: str) -> str:
         """What training depends on."""
         return self._experiment_settings(
-            experiment, "model", "weights", "sides", "augmentation", "losses", "train"
+            experiment, "model", "weights", "sides", "bits", "augmentation", "losses", "train"
         )
 
-    def detection_settings(self, experiment: str) -> str:
+    def devices(self, experiment: str) -> int:
+        """How many GPUs a training holds."""
+        return self._of(experiment).train.devices
+
+    def detection_settings(self, model: str) -> str:
         """What a snapshot's detections depend on, beside the snapshot."""
-        return self._experiment_settings(experiment, "model", "sides", "bits", "detect")
+        return self._experiment_settings(model, "model", "sides", "bits", "detect")
 
-    def look_arguments(self, experiment: str, names: Iterable[str]) -> list[str]:
-        """NAME=index of each set that the experiment's snapshots look at; `validation` is its own validation set."""
-        return [
-            f"{name}={self.network_index(experiment, self.looked_at_set(experiment, name))}" for name in names
-        ]
+    def look_arguments(self, model: str, names: Iterable[str]) -> list[str]:
+        """NAME=index of each set that a model's snapshots look at; `validation` is its own validation set."""
+        return [f"{name}={self.network_index(model, self.looked_at_set(model, name))}" for name in names]
 
-    def _experiment_settings(self, experiment: str, *keys: str) -> str:
-        whole = self.config.experiments[experiment].model_dump(mode="json")
+    def _experiment_settings(self, model: str, *keys: str) -> str:
+        whole = self._of(model).model_dump(mode="json")
         return section_json({key: whole[key] for key in ("train_set", *keys)})
 
-    def evaluation_arguments(self, experiment: str, epoch: str, names: Iterable[str]) -> list[str]:
+    def evaluation_arguments(self, model: str, epoch: str, names: Iterable[str]) -> list[str]:
         """NAME=images,lesions,detections of each set that a snapshot looked at."""
         return [
             f"{name}={set_file(table, 'images')},{set_file(table, 'lesions')},"
-            f"results/detections/{experiment}_{epoch}/{name}.csv"
+            f"results/detections/{model}_{epoch}/{name}.csv"
             for name in names
-            for table in [self.looked_at(experiment, name)]
+            for table in [self.looked_at(model, name)]
         ]
 
     # --- ensembles
@@ -264,9 +317,14 @@ class Plan:
             return [row["member"] for row in csv.DictReader(file)]
 
     def candidates(self, ensemble: str) -> list[str]:
-        """Snapshots among which members are chosen by validation; none where members are named."""
+        """Models among whose snapshots members are chosen by validation; none where members are named."""
         members = self.config.ensembles[ensemble].members
-        return [] if members.names else self.snapshots(members.experiments)
+        return [] if members.names else list(members.experiments or self.config.models)
+
+
+def datasets_of(tables: Iterable[str]) -> list[str]:
+    """Datasets of tables named <dataset>/<part>, sorted."""
+    return sorted({table.partition("/")[0] for table in tables})
 
 
 def set_file(table: str, kind: str) -> str:

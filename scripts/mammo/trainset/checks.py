@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mammo.errors import UserError
+from mammo.settings import ValidationSettings
 from mammo.trainset.tables import ImageSet
 
 
@@ -35,9 +36,18 @@ def check_trainable(name: str, training: ImageSet) -> None:
         raise UserError(f"train set {name} has no lesion: look at its tables and at the label policy")
 
 
-def check_validation(name: str, validation: ImageSet, fraction: float) -> None:
-    """Raise `UserError` for a validation set that was asked for and is empty: nothing could be chosen on it."""
-    if fraction > 0 and not validation.images:
+def check_validation(name: str, validation: ImageSet, settings: ValidationSettings, patients: int) -> None:
+    """Raise `UserError` for a validation set that was asked for and is empty: nothing could be chosen on it.
+
+    `patients`: how many there are to split. With fewer than folds, every fold is refused, not only the empty ones.
+    """
+    if settings.folds is not None:
+        if patients < settings.folds or not validation.images:
+            raise UserError(
+                f"validation set {name}: {patients} patients cannot be cut into {settings.folds} folds of which each "
+                "holds some. Add tables to the train set, or lower experiments.*.folds (or validation.folds)"
+            )
+    elif settings.fraction > 0 and not validation.images:
         raise UserError(
             f"validation set {name} has no image: too few patients to keep some apart. Add tables to the train set, "
             "or set its validation.fraction to 0"
