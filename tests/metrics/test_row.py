@@ -98,3 +98,10 @@ def test_images_that_stand_twice_are_an_error(image):
 def test_a_set_without_images_is_an_error():
     with pytest.raises(UserError, match="no images"):
         join_films([], [], [])
+
+
+def test_no_figure_depends_on_the_order_of_the_tables(five_films):
+    images, lesions, detections = five_films
+    equal = [row.model_copy(update={"score": 0.5}) for row in detections]
+    for found in (detections, equal):
+        assert row_of(images, lesions, found) == row_of(images[::-1], lesions[::-1], found[::-1])

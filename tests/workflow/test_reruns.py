@@ -233,9 +233,9 @@ def looks(workplace):
     return dict(re.findall(r"^(\w+): (look|looked at before)$", said, re.MULTILINE))
 
 
-def test_what_validates_a_snapshot_waits_for_no_test_set(changed):
-    changed.config["test_sets"]["both"] = {"tables": ["NCC/data_abn", "NCC/data_normal"]}
-    assert changed.would_run(["results/validation/tiny_01.csv"]) == {"train_set"}
+def test_what_validates_a_snapshot_looks_at_no_test_set(changed):
+    experiment(changed.config)["detect"] = {"nms_threshold": 0.4}
+    assert changed.would_run(["results/validation/tiny_01.csv"]) == {"detect_validation", "validate"}
 
 
 def test_raw_files_that_were_only_touched_make_nothing_again_but_the_index(finished):

@@ -84,12 +84,28 @@ def _by_film(
 ) -> list[tuple[Boxes, NDArray[np.float64]]]:
     """Boxes and scores of each film, in the order that `Film` promises."""
     table = detections if isinstance(detections, DetectionColumns) else as_columns(detections)
-    unknown = next((name for name in table.image_ids if name not in places), None)
-    if unknown is not None:
-        raise _unknown(unknown, "detection")
-    film = np.fromiter(map(places.__getitem__, table.image_ids), int, len(table.image_ids))
+    try:
+        film = np.fromiter(map(places.__getitem__, table.image_ids), int, len(table.image_ids))
+    except KeyError as error:
+        raise _unknown(error.args[0], "detection") from None
     ranks = {label: rank for rank, label in enumerate(sorted(set(table.labels)))}
     label = np.fromiter(map(ranks.__getitem__, table.labels), int, len(table.labels))
-    order = np.lexsort([label, *table.boxes.T[::-1], -table.scores, film])  # the last key counts first
-    cuts = np.searchsorted(film[order], np.arange(1, len(places)))
-    return list(zip(np.split(table.boxes[order], cuts), np.split(table.scores[order], cuts), strict=True))
+    keys = [film, -table.scores, *table.boxes.T, label]
+    boxes, scores = table.boxes, table.scores
+    if not _ascend(keys):  # stored tables do
+        order = np.lexsort(keys[::-1])  # the last key counts first
+        film, boxes, scores = film[order], boxes[order], scores[order]
+    cuts = np.searchsorted(film, np.arange(1, len(places)))
+    return list(zip(np.split(boxes, cuts), np.split(scores, cuts), strict=True))
+
+
+def _ascend(keys: Sequence[NDArray]) -> bool:
+    """Whether rows stand in the order of their keys, the first counting first."""
+    equal = np.ones(max(0, len(keys[0]) - 1), bool)
+    for key in keys:
+        if (equal & (key[:-1] > key[1:])).any():
+            return False
+        equal &= key[:-1] == key[1:]
+        if not equal.any():
+            return True
+    return True

@@ -50,7 +50,9 @@ def _row(path: Path, line: int, record: dict[str, str], model: type[RowType]) ->
             f"{path}, line {line}: {fault} cells than the header has columns, found {_cells(record)!r}"
         )
     try:
-        return model.model_validate({key: _cell(model, key, value) for key, value in record.items()})
+        # An empty cell is None where the column may be missing a figure, and the empty text elsewhere.
+        empty = {key: None for key in _may_be_missing(model) if record.get(key) == ""}
+        return model.model_validate(record | empty)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         column = ".".join(str(part) for part in fault["loc"]) or "row"
@@ -61,11 +63,6 @@ def _cells(record: dict[str, Any]) -> str:
     """What stands in a row, as far as it does; surplus cells hang under the key None."""
     plain = [cell for key, cell in record.items() if key is not None and cell is not None]
     return ",".join(plain + list(record.get(None, [])))  # type: ignore[call-overload]
-
-
-def _cell(model: type[Row], column: str, value: str) -> str | None:
-    """An empty cell is None where the column may be missing a figure, and the empty text elsewhere."""
-    return None if value == "" and column in _may_be_missing(model) else value
 
 
 @cache
