@@ -217,9 +217,7 @@ def test_the_same_films_are_not_scaled_again_when_the_outputs_were_deleted(image
 
 
 @pytest.mark.parametrize("change", ["film", "code", "lost", "damaged"])
-def test_films_are_scaled_again_when_they_or_the_code_changed_or_what_was_kept_is_spoilt(
-    images, tmp_path, lost, change
-):
+def test_films_are_scaled_again_when_they_the_code_or_what_was_kept_changed(images, tmp_path, lost, change):
     out, content = lost
     if change == "film":
         cv2.imwrite(str(tmp_path / "a.png"), np.zeros((200, 90), np.uint16))
