@@ -28,7 +28,6 @@ from keras_retinanet import losses as package_losses  # noqa: E402
 
 from mammo.detector.anchors import Anchors  # noqa: E402
 from mammo.detector.batches import Batch  # noqa: E402
-from mammo.detector.frozen_norms import simplify_frozen_norms  # noqa: E402
 from mammo.detector.keras import keras, tf  # noqa: E402
 from mammo.detector.model import build_model, preprocessing_mode  # noqa: E402
 from mammo.detector.preprocess import preprocess  # noqa: E402
@@ -69,7 +68,6 @@ def our_step(backbone: str) -> tuple[Callable[[], Any], Batch, Any]:
     settings = settings_of(backbone)
     model = build_model(settings.model, 1)
     optimizer = adam(settings, model.trainable_variables)
-    simplify_frozen_norms(model)
     step = Step(model, optimizer, settings, [1.0], training_strategy(1))
     batch = a_batch(model, settings)
     return lambda: step(batch), batch, model

@@ -20,10 +20,13 @@ checkpoint network_films:
     resources:
         mem_mb=1500,
     params:
+        # Undeclared: Snakemake deletes outputs when a job starts, also where the films are the same as before.
+        kept=f"{DATA}/network_size/{{min_side}}x{{max_side}}x{{bits}}/.kept",
         code=code("scale.py"),
         run=program("scale.py"),
     message:
         "Bring the films of {wildcards.merged_set} to {wildcards.min_side}x{wildcards.max_side}"
     shell:
         "{params.run} --images {input.images:q} --min-side {wildcards.min_side} --max-side {wildcards.max_side}"
-        " --bits {wildcards.bits} --out {output.index:q} > {log:q} 2>&1"
+        " --bits {wildcards.bits} --out {output.index:q} --kept {params.kept:q} --code {params.code:q}"
+        " > {log:q} 2>&1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mammo.detector.network_films import write_network_films
+from mammo.detector.kept_films import network_films
 from mammo.errors import run_main
 from mammo.settings import SideSettings
 
@@ -18,10 +18,13 @@ def main() -> None:
     parser.add_argument("--max-side", type=int, required=True, help="longer side in network pixels, at most")
     parser.add_argument("--bits", type=int, required=True, choices=(8, 16), help="of a pixel")
     parser.add_argument("--out", type=Path, required=True, help="index to write; the pixels go beside it")
+    parser.add_argument("--kept", type=Path, required=True, help="folder kept between runs")
+    parser.add_argument("--code", required=True, help="fingerprint of the code; another one scales anew")
     args = parser.parse_args()
     sides = SideSettings(min=args.min_side, max=args.max_side)
-    films = write_network_films(args.images, sides, args.bits, args.out)
-    print(f"{args.out}: {len(films)} films, {sum(film.bytes for film in films) / 1e6:.1f} MB")
+    films, there = network_films(args.images, sides, args.bits, args.out, args.kept, args.code)
+    size = f"{len(films)} films, {sum(film.bytes for film in films) / 1e6:.1f} MB"
+    print(f"{args.out}: {size}{', the same as before: none was scaled' if there else ''}")
 
 
 if __name__ == "__main__":

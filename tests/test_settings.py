@@ -236,6 +236,21 @@ def test_names_that_folds_and_running_means_take_are_refused(name, experiments, 
     assert line.startswith(f"config.yaml: {said}")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("early_stopping", {"patience": 2}), ("schedule", {"kind": "plateau", "monitor": "val_loss"})],
+)
+def test_a_training_that_goes_by_validation_needs_a_validation_set(key, value):
+    raw = changed(EXPERIMENT, {"train_set": "whole", "train": {"epochs": 3, key: value}})
+    raw["ensembles"] = {}
+    (line,) = faults(raw)
+    assert (
+        line.startswith(f"config.yaml: {EXPERIMENT}.train.{key}.monitor: val_") and "no patient apart" in line
+    )
+    raw["experiments"]["first"]["folds"] = 2
+    assert parse_config(raw)
+
+
 def test_a_train_set_with_the_name_of_a_fold_is_refused():
     raw = changed(EXPERIMENT, FOLDED)
     raw["train_sets"]["main-fold1of3"] = {"tables": ["A/data"]}

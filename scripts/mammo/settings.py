@@ -929,11 +929,29 @@ def _broken_experiments(config: Config, unfolded: Config) -> Iterator[str]:
                 "or name a file or a snapshot"
             )
         yield from _broken_folds(config, name, experiment)
+        yield from _unseen_figures(config, name, experiment)
     for model, trained in unfolded.models.items():
         if model != trained and (model in config.experiments or model in unfolded.experiments):
             yield (
                 f"experiments.{model}: the name is taken by the running mean of {trained}, which its train.ema_decay "
                 "asks for; choose another"
+            )
+
+
+def _unseen_figures(config: Config, name: str, experiment: ExperimentSettings) -> Iterator[str]:
+    """A training that goes by figures on a validation set, and has none."""
+    train_set = config.train_sets.get(experiment.train_set)
+    if train_set is None or experiment.folds is not None or not train_set.validation.is_empty:
+        return
+    train = experiment.train
+    watched = {"early_stopping": train.early_stopping.monitor if train.early_stopping else "loss"}
+    if train.schedule.kind == "plateau":
+        watched["schedule"] = train.schedule.monitor
+    for key, monitor in watched.items():
+        if monitor != "loss":
+            yield (
+                f"experiments.{name}.train.{key}.monitor: {monitor} is a figure on the validation set, and "
+                f"{experiment.train_set} keeps no patient apart; write loss, or raise its validation.fraction"
             )
 
 

@@ -180,17 +180,54 @@ def test_reading_many_films_holds_one(tmp_path):
     assert peak < 40 * 2**20
 
 
-def test_the_script_writes_the_index_with_the_pixels_beside_it(images, index, tmp_path):
-    command = [
-        sys.executable,
-        str(SCRIPTS / "scale.py"),
-        "--images",
-        str(images),
-        "--out",
-        str(tmp_path / "out.csv"),
-    ]
-    command += ["--min-side", "48", "--max-side", "64", "--bits", "16"]
+def scale(images: Path, out: Path, code: str = "c") -> str:
+    """Run the script and return what it said."""
+    arguments = {"images": images, "out": out, "kept": out.parent / ".kept", "code": code}
+    arguments |= {"min-side": 48, "max-side": 64, "bits": 16}
+    command = [sys.executable, str(SCRIPTS / "scale.py")]
+    command += [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "out.csv: 3 films" in done.stdout
+    return done.stdout
+
+
+def test_the_script_writes_the_index_with_the_pixels_beside_it(images, index, tmp_path):
+    assert "out.csv: 3 films" in scale(images, tmp_path / "out.csv")
     assert (tmp_path / "out.pixels").read_bytes() == index.with_suffix(".pixels").read_bytes()
+
+
+@pytest.fixture
+def lost(images, tmp_path):
+    """An index that was made and then deleted with its pixels, as Snakemake does; with what was in them."""
+    out = tmp_path / "out/set.csv"
+    scale(images, out)
+    content = out.read_bytes(), out.with_suffix(".pixels").read_bytes()
+    for path in (out, out.with_suffix(".pixels")):
+        path.unlink()
+    return out, content
+
+
+def test_the_same_films_are_not_scaled_again_when_the_outputs_were_deleted(images, tmp_path, lost):
+    out, content = lost
+    row, *rest = read_table(images, Image)
+    write_table(images, Image, [row.model_copy(update={"lesion_types": "mass", "group": "normal"}), *rest])
+    (tmp_path / "a.png").unlink()  # nobody looks at it
+    assert "none was scaled" in scale(images, out)
+    assert (out.read_bytes(), out.with_suffix(".pixels").read_bytes()) == content
+
+
+@pytest.mark.parametrize("change", ["film", "code", "lost", "damaged"])
+def test_films_are_scaled_again_when_they_the_code_or_what_was_kept_changed(images, tmp_path, lost, change):
+    out, content = lost
+    if change == "film":
+        cv2.imwrite(str(tmp_path / "a.png"), np.zeros((200, 90), np.uint16))
+        rows = read_table(images, Image)
+        write_table(images, Image, [row.model_copy(update={"sha256": "1" * 64}) for row in rows])
+    elif change == "lost":
+        for path in (out.parent / ".kept").iterdir():
+            path.unlink()
+    elif change == "damaged":
+        pixels = out.parent / ".kept/set.pixels"
+        pixels.write_bytes(pixels.read_bytes()[:-1] + b"x")
+    assert "none was scaled" not in scale(images, out, "d" if change == "code" else "c")
+    assert ((out.read_bytes(), out.with_suffix(".pixels").read_bytes()) == content) == (change != "film")

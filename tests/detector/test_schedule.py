@@ -32,3 +32,10 @@ def test_a_warm_up_begins_at_a_tenth():
     assert [rate(p, kind="constant", warmup_epochs=2) for p in (0, 1, 2, 5)] == pytest.approx(
         [0.1, 0.55, 1, 1]
     )
+
+
+def test_a_plateau_can_follow_what_shall_grow():
+    """`watched` hands it over with its sign turned."""
+    settings = {"kind": "plateau", "patience": 2, "factor": 0.1, "monitor": "val_froc_mean"}
+    assert rate(3, (-0.2, -0.3, -0.4), **settings) == 1
+    assert rate(3, (-0.4, -0.3, -0.2), **settings) == pytest.approx(0.1)

@@ -16,7 +16,6 @@ from keras_retinanet.preprocessing.csv_generator import CSVGenerator
 
 from mammo.detector.anchors import Anchors
 from mammo.detector.batches import BatchMaker, read_train_set
-from mammo.detector.frozen_norms import simplify_frozen_norms
 from mammo.detector.model import build_model, preprocessing_mode
 from mammo.detector.network_films import NetworkFilms
 from mammo.detector.preprocess import preprocess
@@ -41,10 +40,9 @@ def batches(folder: Path, settings, model, augment=True) -> BatchMaker:
 def made(settings):
     """Model and step as the training loop makes them."""
     strategy = training_strategy(settings.train.devices)
+    model = build_model(settings.model, 1, settings.train.seed, settings.train.precision, strategy)
     with strategy.scope():
-        model = build_model(settings.model, 1, settings.train.seed, settings.train.precision)
         optimizer = adam(settings, model.trainable_variables)
-    simplify_frozen_norms(model)
     return model, Step(model, optimizer, settings, [1.0], strategy)
 
 
@@ -180,7 +178,7 @@ from mammo.detector.keras import tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import numpy as np
-from tests.detector.test_step import gradients
+from detector.test_step import gradients
 films = Path(sys.argv[1])
 whole_losses, whole = gradients(films, batch_size=4)
 losses, parts = gradients(films, batch_size=2, devices=2)
@@ -188,7 +186,7 @@ assert np.allclose(losses, whole_losses, rtol=1e-5), (losses, whole_losses)
 for part, one in zip(parts, whole):
     assert np.allclose(part, one, rtol=1e-4, atol=1e-6 * np.abs(one).max() + 1e-12)
 
-from tests.detector.conftest import tiny_settings, training_files
+from detector.conftest import tiny_settings, training_files
 from mammo.detector.train import train
 from mammo.metrics.epoch import epoch_figures
 from mammo.detector.weights import read_layers
@@ -207,7 +205,7 @@ def test_two_devices_step_as_one_with_the_summed_batch(films):
     root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES, films], capture_output=True, text=True, timeout=300,
-        cwd=root, env={"PYTHONPATH": f"{root}:{root / 'scripts'}", "PATH": "", "CUDA_VISIBLE_DEVICES": ""},
+        cwd=root, env={"PYTHONPATH": f"{root / 'tests'}:{root / 'scripts'}", "PATH": "", "CUDA_VISIBLE_DEVICES": ""},
     )  # fmt: skip
     assert done.stdout.strip().endswith("equal"), done.stderr[-3000:]
 

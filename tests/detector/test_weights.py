@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.request
 
+import h5py
 import numpy as np
 import pytest
 
@@ -58,9 +59,9 @@ def test_weights_are_taken_by_layer_name_and_shape(tmp_path):
     stored.save_weights(tmp_path / "w.h5")
     wanted = stored.get_layer("plain_3a").get_weights()
     model = build_model(tiny_settings().model, 1, 6)
-    taken, kept = load_by_name(model, tmp_path / "w.h5")
-    assert "plain_3a" in taken
-    assert "P3" in kept
+    report = load_by_name(model, tmp_path / "w.h5")
+    assert "plain_3a" in report.taken
+    assert report.unlike["P3"] == "an array 0 of shape (3, 3, 16, 16), the network wants (3, 3, 8, 8)"
     assert np.array_equal(model.get_layer("plain_3a").get_weights()[0], wanted[0])
 
 
@@ -86,3 +87,33 @@ def test_a_network_with_other_classes_is_named(tmp_path):
     build_model(tiny_settings().model, 2).save_weights(tmp_path / "s.h5")
     with pytest.raises(UserError, match="classification_submodel has an array"):
         load_exactly(build_model(tiny_settings().model, 1), tmp_path / "s.h5")
+
+
+def test_the_report_says_what_did_not_match_on_either_side(tmp_path):
+    levels = {"pyramid_levels": (3, 4, 5, 6), "sizes": (12.0, 24.0, 48.0, 96.0), "strides": (8, 16, 32, 64)}
+    build_model(tiny_settings(model={"anchors": levels}).model, 1).save(tmp_path / "w.h5", save_format="h5")
+    report = load_by_name(build_model(tiny_settings().model, 2), tmp_path / "w.h5")
+    assert report.unused == ("P6",)
+    assert report.absent == ()
+    assert list(report.unlike) == ["classification_submodel"]
+    text = str(report)
+    assert "in the file only: P6" in text
+    assert "classification_submodel has an array" in text
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["full model", "weights only"])
+def test_a_file_of_an_earlier_version_is_read_without_running_anything_in_it(tmp_path, whole):
+    """Full models of Keras 2 carry a config that loading by Keras would execute, layers of code included."""
+    stored = build_model(tiny_settings().model, 1, 5)
+    if whole:
+        stored.save(tmp_path / "w.h5", save_format="h5")
+        with h5py.File(tmp_path / "w.h5", "r+") as file:
+            file.attrs["model_config"] = (
+                '{"class_name": "Lambda", "config": {"function": "no JSON that Keras knows"}}'
+            )
+    else:
+        stored.save_weights(tmp_path / "w.h5")
+    model = build_model(tiny_settings().model, 1, 6)
+    report = load_by_name(model, tmp_path / "w.h5")
+    assert not report.absent and not report.unused and not report.unlike
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), stored.get_weights(), strict=True))

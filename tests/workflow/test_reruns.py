@@ -251,8 +251,12 @@ def test_no_epoch_is_trained_again_when_the_films_come_out_the_same(finished, ed
     (resume,) = finished.folder.glob("snapshots/tiny/.state/*/resume.h5")  # written after every epoch
     trained = resume.stat().st_mtime_ns
     results = (finished.folder / "results/ensemble_abn.csv").read_bytes()
+    pixels = sorted(finished.folder.glob("data/network_size/*/*.pixels"))
+    scaled = [path.stat().st_ino for path in pixels]
     edit("scripts/mammo/dicom/display.py", FIRST_STATEMENT, f"{FIRST_STATEMENT}\n\nX = 1")
     assert "Decode shard" in finished.run()
     assert list(finished.folder.glob("snapshots/tiny/.state/*/resume.h5")) == [resume]
     assert resume.stat().st_mtime_ns == trained
     assert (finished.folder / "results/ensemble_abn.csv").read_bytes() == results
+    # The same files, whether their job ran or not: no film was scaled again.
+    assert pixels and [path.stat().st_ino for path in pixels] == scaled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -21,10 +22,13 @@ HEAD_DEVIATION = 0.01  # of the package's initial weights in the heads
 layers = keras.layers
 
 
-def build_model(settings: ModelSettings, classes: int, seed: int = 0, precision: str = "float32") -> Any:
+def build_model(
+    settings: ModelSettings, classes: int, seed: int = 0, precision: str = "float32", strategy: Any = None
+) -> Any:
     """The training model: images (B, H, W, 3) float32 → [regression (B, A, 4), classification (B, A, classes)].
 
     The same seed gives the same initial weights. Layer names are keras-retinanet's, so that snapshots are exchangeable.
+    `strategy`: of tf.distribute, whose devices hold the weights; a scope around this call would be lost in it.
     With a `precision` of bfloat16 or float16 the network computes in it; weights and both outputs stay float32.
 
     Raises:
@@ -34,7 +38,8 @@ def build_model(settings: ModelSettings, classes: int, seed: int = 0, precision:
     policy = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("float32" if precision == "float32" else f"mixed_{precision}")
     try:
-        return _build(settings, classes, seed)
+        with strategy.scope() if strategy else nullcontext():
+            return _build(settings, classes, seed)
     finally:
         keras.mixed_precision.set_global_policy(policy)
 

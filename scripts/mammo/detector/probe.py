@@ -10,7 +10,6 @@ from mammo.detector.anchors import Anchors
 from mammo.detector.batches import Batch
 from mammo.detector.films import padded_shape
 from mammo.detector.fitting import Cost
-from mammo.detector.frozen_norms import simplify_frozen_norms
 from mammo.detector.keras import tf
 from mammo.detector.memory import peak_memory_mb
 from mammo.detector.model import build_model
@@ -35,7 +34,6 @@ def cost_of_step(settings: ExperimentSettings, classes: int = 1) -> Cost:
     try:
         model = build_model(settings.model, classes, train.seed, train.precision)
         optimizer = adam(settings, model.trainable_variables)
-        simplify_frozen_norms(model)
         step = Step(model, optimizer, settings, [1.0] * classes, training_strategy(1))
         batch = _noise(settings, Anchors(model, settings.model.anchors))
         step(batch)

@@ -245,9 +245,9 @@ class TrainingState:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
-            free = shutil.disk_usage(self.folder).free
+            size, free = memory.getbuffer().nbytes, shutil.disk_usage(self.folder).free
             raise UserError(
-                f"{path}: could not be written ({os.strerror(error.errno)}): it takes {_megabytes(memory.tell())}, "
+                f"{path}: could not be written ({os.strerror(error.errno)}): it takes {_megabytes(size)}, "
                 f"{_megabytes(free)} are free there. {self._kept()} Make room and start the training again"
             ) from error
 

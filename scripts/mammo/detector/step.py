@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mammo.detector.batches import Batch
+from mammo.detector.frozen_norms import simplify_frozen_norms
 from mammo.detector.keras import keras, tf
 from mammo.detector.losses import focal_sum, normaliser, smooth_l1_sum
 from mammo.detector.model import preprocessing_mode
 from mammo.detector.preprocess import preprocess
+from mammo.detector.upsampling import make_upsampling_compilable
 from mammo.errors import UserError
 from mammo.settings import ExperimentSettings
 
@@ -75,6 +77,7 @@ class Step:
     """The compiled step of a model; `retrace` when other weights are to be trained.
 
     Args:
+        model: its own arithmetic is exchanged for faster ways to the same numbers (frozen norms, upsampling).
         factors: weight of each class in the losses.
         averages: variables beside the model's weights that follow them as a running mean; empty for none.
     """
@@ -89,6 +92,9 @@ class Step:
         averages: Sequence[Any] = (),
     ) -> None:
         self._model, self._optimizer, self._settings, self._strategy = model, optimizer, settings, strategy
+        simplify_frozen_norms(model)
+        if settings.train.xla:
+            make_upsampling_compilable(model)
         self._factors, self._averages = tuple(factors), list(averages)
         self._mode = preprocessing_mode(settings.model.backbone)
         scaled = settings.train.precision == "float16"

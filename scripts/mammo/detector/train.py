@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,9 +87,8 @@ def train(
     with keeper.alone(say):
         trainer = Trainer(settings, films, members, names, weights, keeper, say)
         validator = _validator(files, settings, trainer, names, figures)
-        board = Board(logs, trainer.progress.history[: settings.train.epochs])
-        _epochs(settings, trainer, validator, board, say)
-        board.close()
+        with closing(Board(logs, trainer.progress.history[: settings.train.epochs])) as board:
+            _epochs(settings, trainer, validator, board, say)
         history = trainer.progress.history[: settings.train.epochs]
         stop = stopped_after(history, settings.train.early_stopping)
     return Training(keeper.folder, tuple(history[:stop]))

@@ -14,7 +14,6 @@ from tqdm import tqdm
 from mammo.detector.anchors import Anchors
 from mammo.detector.batches import BatchMaker, TrainingFilm
 from mammo.detector.freezing import Freezer
-from mammo.detector.frozen_norms import simplify_frozen_norms
 from mammo.detector.keras import tf
 from mammo.detector.losses import class_factors
 from mammo.detector.model import build_model
@@ -77,12 +76,11 @@ class Trainer:
         # Snapshots are of a plain float32 network, whatever was trained, so that keras-retinanet can read them.
         self._for_snapshots = None if plain else build_model(*build)
         strategy = training_strategy(train.devices)
+        self.model = build_model(*build, precision=train.precision, strategy=strategy)
         with strategy.scope():
-            self.model = build_model(*build, precision=train.precision)
             self.optimizer = adam(self.settings, self.model.trainable_variables)
             kept = self.model.get_weights() if train.ema_decay else []
             self._averages = [tf.Variable(weight, trainable=False) for weight in kept]
-        simplify_frozen_norms(self.model)
         self._freezer = Freezer(self.model, train.freeze)
         self._step = Step(self.model, self.optimizer, self.settings, self.factors, strategy, self._averages)
 
