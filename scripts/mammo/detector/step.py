@@ -122,7 +122,10 @@ class Step:
         self._apply = self._on_devices(self._change)
 
     def _on_devices(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        return tf.function(lambda *arguments: self._strategy.run(function, args=arguments))
+        # Batches differ in shape; what lies within has its own signature and is traced once.
+        return tf.function(
+            lambda *arguments: self._strategy.run(function, args=arguments), reduce_retracing=True
+        )
 
     # --- on each device
 
