@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -88,6 +89,22 @@ def indexes_behind(tables):
     return [ancient(index) for index in PLAN.indexes(tables)]
 
 
+@cache
+def was_there(path):
+    """Whether a file was there when this run first asked: Snakemake removes outputs while it makes them again."""
+    return Path(path).exists()
+
+
+def once_known(checkpoint, **wildcards):
+    """Output files of a checkpoint, once it is known how they come out; at once where they were never made.
+
+    Snakemake looks for no reason to run a job as long as a checkpoint before it has yet to run, and runs no checkpoint
+    that no job has asked for: with new sides or another train set, a finished workflow would find nothing to do.
+    """
+    output, _ = checkpoint.rule.expand_output(wildcards)
+    return checkpoint.get(**wildcards).output if was_there(output[0]) else output
+
+
 def shard_list(wildcards):
     """The films of one shard, once the index is known."""
     return f"{checkpoints.index.get(dataset=wildcards.dataset).output.folder}/shard_{wildcards.shard}.jsonl"
@@ -120,38 +137,40 @@ def snapshots_of(models, pattern):
 
 
 def late_snapshots_of(models, pattern):
-    """The pattern for each snapshot of the models whose training may stop early, once it has ended."""
+    """The pattern for each snapshot of the models whose training may stop early, once it has ended.
+
+    None of a training that never ran; it must be asked for by `trainings_of`, after which Snakemake asks here again.
+    """
     late = []
     for model in PLAN.open_ended(models):
-        manifest = checkpoints.train.get(experiment=PLAN.trained(model)).output.manifest
-        late += expand(pattern, snapshot=PLAN.snapshots_in(manifest, model))
+        (manifest,) = PLAN.manifests([model])
+        if Path(manifest).exists():
+            checkpoints.train.get(experiment=PLAN.trained(model))
+            late += expand(pattern, snapshot=PLAN.snapshots_in(manifest, model))
     return late
 
 
 def trainings_of(models):
-    """The tables of snapshots of the models whose training may stop early.
-
-    Asked for beside `late_snapshots_of`, which alone would ask for the next training only once the last has ended.
-    """
+    """The tables of snapshots of the models whose training may stop early: all are asked for at once."""
     return [ancient(manifest) for manifest in PLAN.manifests(PLAN.open_ended(models))]
 
 
 def merged_train_set(model):
-    """Output files of the train set of a model, its validation set among them, once they are known."""
-    return checkpoints.train_set.get(train_set=PLAN.train_set(model)).output
+    """Output files of the train set of a model, its validation set among them."""
+    return once_known(checkpoints.train_set, train_set=PLAN.train_set(model))
 
 
 def merged_test_set(name):
-    """Output files of a test set, once it is known."""
-    return checkpoints.test_set.get(test_set=name).output
+    """Output files of a test set."""
+    return once_known(checkpoints.test_set, test_set=name)
 
 
 def merged_images(merged_set):
-    """Table of images of a merged set, once it is known; named train_<name>, val_<name> or test_<name>."""
+    """Table of images of a merged set, named train_<name>, val_<name> or test_<name>."""
     kind, _, name = merged_set.partition("_")
     if kind == "test":
         return merged_test_set(name).images
-    output = checkpoints.train_set.get(train_set=name).output
+    output = once_known(checkpoints.train_set, train_set=name)
     return output.images if kind == "train" else output.validation_images
 
 
@@ -160,9 +179,8 @@ def merged_images(merged_set):
 
 
 def network_index(model, merged_set):
-    """Index of a merged set's films at the model's network size, once it is known."""
-    size = PLAN.network_size(model)
-    return checkpoints.network_films.get(**size, merged_set=merged_set).output.index
+    """Index of a merged set's films at the model's network size."""
+    return once_known(checkpoints.network_films, **PLAN.network_size(model), merged_set=merged_set).index
 
 
 def network_pixels(model, merged_set):

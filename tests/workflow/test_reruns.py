@@ -172,6 +172,21 @@ def test_changed_films_are_scaled_again(changed, scaled):
     assert "network_films" in changed.would_run(scaled)
 
 
+def test_sides_that_no_film_was_ever_brought_to_are_not_overlooked(changed):
+    """Nothing but the results is asked for, and all of them are there: of other sides."""
+    experiment(changed.config).update(sides={"min": 64, "max": 90})
+    assert {"network_films", "train", "ensemble_table"} <= changed.would_run()
+
+
+def test_a_train_set_that_was_never_merged_is_not_overlooked(changed):
+    changed.config["train_sets"]["other"] = {
+        "tables": ["CBIS-DDSM/data_all"],
+        "validation": {"fraction": 0.3},
+    }
+    experiment(changed.config)["train_set"] = "other"
+    assert {"train_set", "train", "ensemble_table"} <= changed.would_run()
+
+
 def test_classes_that_are_on_no_film_do_no_shard_again(changed):
     """A real run: the index finds the same films and lesions."""
     changed.config["datasets"]["NCC"]["classes"] = {"Mass": {"use": False}}

@@ -16,7 +16,7 @@ from mammo.detector.keras import tf
 from mammo.detector.state import Epoch
 
 LESION, DETECTION = (255, 160, 0), (80, 160, 255)  # as in the overlays: orange, blue; RGB
-DRAWN_SCORE = 0.1  # detections below are not drawn
+DRAWN_SCORE, DRAWN = 0.1, 5  # no detection below is drawn, and of the others the strongest
 
 
 class Board:
@@ -61,12 +61,12 @@ def _plugin(name: str, data_class: int) -> object:
 
 
 def draw(film: np.ndarray, lesions: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: lesions orange, detections from `DRAWN_SCORE` on blue, with their scores."""
+    """(H, W, 3) uint8 RGB: lesions orange, the strongest detections from `DRAWN_SCORE` on blue, with their scores."""
     grey = film if film.dtype == np.uint8 else (film // 257).astype(np.uint8)
     picture = np.ascontiguousarray(np.repeat(grey[:, :, np.newaxis], 3, axis=2))
     for box in lesions:
         _rectangle(picture, box, LESION)
-    for *box, score in found[found[:, 4] >= DRAWN_SCORE][::-1]:
+    for *box, score in found[found[:, 4] >= DRAWN_SCORE][:DRAWN][::-1]:
         _rectangle(picture, box, DETECTION)
         place = (int(box[0]) + 2, max(10, int(box[1]) - 3))
         cv2.putText(picture, f"{score:.2f}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, DETECTION, 1, cv2.LINE_AA)
