@@ -140,9 +140,12 @@ def workplace_maker() -> Callable[[Path, Path], Workplace]:
 NCC_TRAINSET = ("abn_180116_1", "abn_180116_2", "abn_180517_1", "abn_180517_2", "normal_180130")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Workplace:
-    """A workplace in which everything is up to date. Tests that change it work on `changed`."""
+    """A workplace in which everything is up to date. Tests that change it work on `changed`.
+
+    One a module, since what the tests of one leave in it must not meet those of another.
+    """
     workplace = make_workplace(tmp_path_factory.mktemp("workflow"), root)
     workplace.run()
     return workplace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 
@@ -106,10 +107,9 @@ def experiment(config):
         pytest.param(lambda c: c.update(report={"overlays": 1}), {"overlays"}, id="overlays"),
         pytest.param(lambda c: experiment(c)["train"].update(epochs=3), TRAINING, id="epochs"),
         pytest.param(lambda c: experiment(c)["train"].update(ema_decay=0.9), TRAINING, id="ema-decay"),
-        # How many snapshots there will be, and so what is done with them, is known after the training.
         pytest.param(
             lambda c: experiment(c)["train"].update(early_stopping={"monitor": "loss", "patience": 2}),
-            {"train", "all_snapshots", "members", "ensemble", "ensemble_table", "overlays", "froc"},
+            TRAINING,
             id="early-stopping",
         ),
         pytest.param(
@@ -176,6 +176,16 @@ def test_sides_that_no_film_was_ever_brought_to_are_not_overlooked(changed):
     """Nothing but the results is asked for, and all of them are there: of other sides."""
     experiment(changed.config).update(sides={"min": 64, "max": 90})
     assert {"network_films", "train", "ensemble_table"} <= changed.would_run()
+
+
+def test_a_training_that_never_ran_and_may_stop_early_is_not_overlooked(changed):
+    """How many snapshots it will leave is not known, and so nothing of them is listed."""
+    late = copy.deepcopy(experiment(changed.config))
+    late["train"]["early_stopping"] = {"monitor": "loss", "patience": 2}
+    changed.config["experiments"]["late"] = late
+    assert changed.would_run() == {
+        "train", "all_snapshots", "members", "ensemble", "ensemble_table", "overlays", "froc",
+    }  # fmt: skip
 
 
 def test_a_train_set_that_was_never_merged_is_not_overlooked(changed):
