@@ -144,7 +144,11 @@ class Step:
             label = focal_sum(assignment, scores, settings, self._factors) / divisor
             total = tf.add_n([box, label, *(penalty / parts for penalty in self._model.losses)]) * scale
         gradients = tape.gradient(total, self._variables, unconnected_gradients="zero")
-        return tf.stack([box, label]), [tf.convert_to_tensor(each) / scale for each in gradients]
+        if (
+            self._settings.train.precision == "float16"
+        ):  # elsewhere the scale is 1, and a pass over all weights saved
+            gradients = [each / scale for each in gradients]
+        return tf.stack([box, label]), [tf.convert_to_tensor(each) for each in gradients]
 
     def _sum_over_devices(self, losses: Any, gradients: list[Any]) -> tuple[Any, list[Any]]:
         if self._settings.train.devices == 1:
