@@ -67,7 +67,9 @@ def our_step(backbone: str) -> tuple[Callable[[], Any], Batch, Any]:
     settings = settings_of(backbone)
     model = build_model(settings.model, 1)
     optimizer = adam(settings, model.trainable_variables)
-    step = Step(model, optimizer, settings, [1.0], training_strategy(1))
+    step = Step(
+        model, optimizer, settings, [1.0], training_strategy(1), static_shapes=True
+    )  # films of one shape
     batch = a_batch(model, settings)
     return lambda: step(batch), batch, model
 

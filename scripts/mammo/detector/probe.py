@@ -34,7 +34,7 @@ def cost_of_step(settings: ExperimentSettings, classes: int = 1) -> Cost:
     try:
         model = build_model(settings.model, classes, train.seed, train.precision)
         optimizer = adam(settings, model.trainable_variables)
-        step = Step(model, optimizer, settings, [1.0] * classes, training_strategy(1))
+        step = Step(model, optimizer, settings, [1.0] * classes, training_strategy(1), static_shapes=True)
         batch = _noise(settings, Anchors(model, settings.model.anchors))
         step(batch)
         started = time.perf_counter()

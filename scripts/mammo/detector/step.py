@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mammo.detector.batches import Batch
@@ -79,6 +80,9 @@ class Step:
     Args:
         model: its own arithmetic is exchanged for faster ways to the same numbers (frozen norms, upsampling).
         factors: weight of each class in the losses.
+        static_shapes: compile for each shape of batch by itself. A step is some percent faster, and compiling a large
+            network takes seconds: for films of few shapes. Decided from the films alone, or a resumed training could
+            compute in another order of operations.
         averages: variables beside the model's weights that follow them as a running mean; empty for none.
     """
 
@@ -90,6 +94,8 @@ class Step:
         factors: Sequence[float],
         strategy: Any,
         averages: Sequence[Any] = (),
+        *,
+        static_shapes: bool = False,
     ) -> None:
         self._model, self._optimizer, self._settings, self._strategy = model, optimizer, settings, strategy
         simplify_frozen_norms(model)
@@ -97,8 +103,11 @@ class Step:
             make_upsampling_compilable(model)
         self._factors, self._averages = tuple(factors), list(averages)
         self._mode = preprocessing_mode(settings.model.backbone)
-        scaled = settings.train.precision == "float16"
-        self.loss_scale = LossScale(FIRST_SCALE if scaled else 1.0)
+        self._scaled = settings.train.precision == "float16"
+        self.loss_scale = LossScale(FIRST_SCALE if self._scaled else 1.0)
+        self._static_shapes = static_shapes
+        # Gradients that nobody adds up or scales need not leave the graph.
+        self._in_one = settings.train.accumulate == settings.train.devices == 1 and not self._scaled
         self.retrace()
 
     def retrace(self) -> None:
@@ -112,13 +121,18 @@ class Step:
             tf.TensorSpec((), tf.float32),
         ]
         local = tf.function(
-            self._gradients, input_signature=signature, jit_compile=self._settings.train.xla or None
+            self._gradients,
+            input_signature=None if self._static_shapes else signature,
+            jit_compile=self._settings.train.xla or None,
         )
+        if self._in_one:
+            one = None if self._static_shapes else signature[:-1]
+            self._whole = tf.function(partial(self._whole_step, local), input_signature=one)
         self._summed = self._on_devices(lambda *part: self._sum_over_devices(*local(*part)))
         self._add = self._on_devices(
             lambda first, second: [a + b for a, b in zip(first, second, strict=True)]
         )
-        self._norms = self._on_devices(lambda gradients: tf.stack([tf.norm(each) for each in gradients]))
+        self._norms = self._on_devices(_norms)
         self._apply = self._on_devices(self._change)
 
     def _on_devices(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -144,11 +158,22 @@ class Step:
             label = focal_sum(assignment, scores, settings, self._factors) / divisor
             total = tf.add_n([box, label, *(penalty / parts for penalty in self._model.losses)]) * scale
         gradients = tape.gradient(total, self._variables, unconnected_gradients="zero")
-        if (
-            self._settings.train.precision == "float16"
-        ):  # elsewhere the scale is 1, and a pass over all weights saved
+        if self._scaled:  # elsewhere the scale is 1, and a pass over all weights is saved
             gradients = [each / scale for each in gradients]
         return tf.stack([box, label]), [tf.convert_to_tensor(each) for each in gradients]
+
+    def _whole_step(self, local: Callable[..., Any], *part: Any) -> tuple[Any, Any]:
+        """A step in one graph: losses (2,), and whether they and all gradients were finite; else nothing changes."""
+        losses, gradients = local(*part, tf.constant(1.0))
+        norms = _norms(gradients)
+        finite = tf.reduce_all(tf.math.is_finite(tf.concat([norms, losses], axis=0)))
+
+        def change() -> Any:
+            self._change(gradients, norms)
+            return finite
+
+        tf.cond(finite, change, lambda: finite)
+        return losses, finite
 
     def _sum_over_devices(self, losses: Any, gradients: list[Any]) -> tuple[Any, list[Any]]:
         if self._settings.train.devices == 1:
@@ -174,6 +199,11 @@ class Step:
 
     def __call__(self, batch: Batch) -> Losses:
         """Losses of a batch, and the step that follows from them; a step that is not finite changes nothing."""
+        if self._in_one:
+            arrays = (batch.images, batch.regression, batch.assignment)
+            arrays = (*map(tf.constant, arrays), tf.constant(normaliser(batch.lesion_anchors)))
+            losses, finite = self._whole(*arrays)
+            return Losses(*(float(value) for value in losses), bool(finite))
         while True:
             losses, gradients = self._of_batch(batch)
             norms = self._norms(gradients)
@@ -184,12 +214,12 @@ class Step:
                 break
         if finite:
             self._apply(gradients, norms)
-            if self._settings.train.precision == "float16":
+            if self._scaled:
                 self.loss_scale.held_on()
         return Losses(regression, classification, finite)
 
     def _rescaled(self) -> bool:
-        return self._settings.train.precision == "float16" and self.loss_scale.overflow()
+        return self._scaled and self.loss_scale.overflow()
 
     def _of_batch(self, batch: Batch) -> tuple[Any, Any]:
         train = self._settings.train
@@ -219,6 +249,10 @@ class Step:
     def _first(self, value: Any) -> Any:
         """What a device holds of a value that all of them hold."""
         return self._strategy.experimental_local_results(value)[0]
+
+
+def _norms(gradients: Sequence[Any]) -> Any:
+    return tf.stack([tf.norm(each) for each in gradients])
 
 
 def adam(settings: ExperimentSettings, variables: Sequence[Any]) -> Any:

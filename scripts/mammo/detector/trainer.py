@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from mammo.detector.anchors import Anchors
 from mammo.detector.batches import BatchMaker, TrainingFilm
+from mammo.detector.films import padded_shape
 from mammo.detector.freezing import Freezer
 from mammo.detector.keras import tf
 from mammo.detector.losses import class_factors
@@ -24,6 +25,8 @@ from mammo.detector.state import Arrays, Epoch, Progress, Snapshot, TrainingStat
 from mammo.detector.step import LossScale, Step, adam, training_strategy
 from mammo.detector.weights import load_initial
 from mammo.settings import ExperimentSettings
+
+FEW_SHAPES = 3  # of films on their own; batches that mix them have up to nine
 
 
 class NotFinite(Exception):
@@ -54,7 +57,7 @@ class Trainer:
     ) -> None:
         self.settings, self.keeper, self._say = settings, keeper, say
         self.factors = class_factors(settings.losses, names)
-        self._build(len(names))
+        self._build(len(names), _few_shapes(films))
         self.anchors = Anchors(self.model, settings.model.anchors)
         self._maker = BatchMaker(films, list(members), self.anchors, settings)
         self._saved = time.monotonic()
@@ -69,7 +72,7 @@ class Trainer:
             self._put(*found)
         say(f"{len(members)} films, {self._maker.steps} steps an epoch, {self.model.count_params()} weights")
 
-    def _build(self, classes: int) -> None:
+    def _build(self, classes: int, static_shapes: bool) -> None:
         train = self.settings.train
         build = (self.settings.model, classes, train.seed)
         plain = train.precision == "float32" and train.devices == 1 and train.ema_decay is None
@@ -82,7 +85,15 @@ class Trainer:
             kept = self.model.get_weights() if train.ema_decay else []
             self._averages = [tf.Variable(weight, trainable=False) for weight in kept]
         self._freezer = Freezer(self.model, train.freeze)
-        self._step = Step(self.model, self.optimizer, self.settings, self.factors, strategy, self._averages)
+        self._step = Step(
+            self.model,
+            self.optimizer,
+            self.settings,
+            self.factors,
+            strategy,
+            self._averages,
+            static_shapes=static_shapes,
+        )
 
     # --- an epoch
 
@@ -181,6 +192,11 @@ class Trainer:
                 variable.assign(value)
         self._step.loss_scale = LossScale(*progress.loss_scale)
         self.progress = progress
+
+
+def _few_shapes(films: NetworkFilms) -> bool:
+    """Whether batches of these films have so few shapes that a graph for each pays."""
+    return len({padded_shape([(row.height, row.width)]) for row in films.rows}) <= FEW_SHAPES
 
 
 def _variables(optimizer: Any) -> list[Any]:
