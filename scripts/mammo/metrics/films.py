@@ -21,7 +21,8 @@ class Film:
 
     `case` is patient and study, or the patient alone where the delivery names no study. `lesions` has shape (n, 4),
     `detections` (m, 4), `scores` (m,), in pixels of the image; detections by score, the highest first, equal scores by
-    their coordinates, so that no figure depends on the order of a file.
+    their coordinates, so that no figure depends on the order of a file. `image` and `lesion_rows` (in the order of
+    `lesions`) are the rows behind it; a film looked at while training has none.
     """
 
     image_id: str
@@ -29,6 +30,8 @@ class Film:
     lesions: Boxes
     detections: Boxes
     scores: NDArray[np.float64]
+    image: Image | None = None
+    lesion_rows: tuple[Lesion, ...] = ()
 
     def from_score(self, threshold: float) -> Boxes:
         """Detections with at least this score."""
@@ -59,17 +62,21 @@ def join_films(
         truth[places[lesion.image_id]].append(lesion)
     found = _by_film(detections, places)
     return [
-        Film(
-            image_id=image.image_id,
-            case=(image.patient, image.study),
-            lesions=as_boxes(
-                [[box.x1, box.y1, box.x2, box.y2] for box in sorted(own, key=lambda box: box.lesion_id)]
-            ),
-            detections=boxes,
-            scores=scores,
-        )
+        _film(image, sorted(own, key=lambda box: box.lesion_id), boxes, scores)
         for image, own, (boxes, scores) in zip(images, truth, found, strict=True)
     ]
+
+
+def _film(image: Image, lesions: list[Lesion], boxes: Boxes, scores: NDArray[np.float64]) -> Film:
+    return Film(
+        image_id=image.image_id,
+        case=(image.patient, image.study),
+        lesions=as_boxes([[box.x1, box.y1, box.x2, box.y2] for box in lesions]),
+        detections=boxes,
+        scores=scores,
+        image=image,
+        lesion_rows=tuple(lesions),
+    )
 
 
 def _unknown(image_id: str, what: str) -> UserError:
