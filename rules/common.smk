@@ -64,7 +64,7 @@ wildcard_constraints:
     train_set=PLAN.pattern(CONFIG.train_sets),
     test_set=PLAN.pattern(CONFIG.test_sets),
     experiment=PLAN.pattern(CONFIG.experiments),
-    model=PLAN.pattern(CONFIG.models),
+    model=PLAN.pattern(PLAN.models()),
     kind="csv|ema",
     ensemble=PLAN.pattern(CONFIG.ensembles),
     backbone=PLAN.pattern(experiment.model.backbone for experiment in CONFIG.experiments.values()),

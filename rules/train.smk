@@ -77,3 +77,34 @@ rule snapshot:
     shell:
         "{params.run} --manifest {input.manifest:q} --state {params.state:q}"
         " --epoch {wildcards.epoch} {params.ema} --out {output.snapshot:q} > {log:q} 2>&1"
+
+
+rule average:
+    """The mean of the weights of chosen epochs as one more snapshot; no training waits for it."""
+    input:
+        snapshots=lambda wildcards: PLAN.averaged(wildcards.experiment, wildcards.epoch),
+        films=training_index,
+        pixels=training_pixels,
+        indexes=lambda wildcards: indexes_behind(PLAN.tables_behind(PLAN.training_set(wildcards.experiment))),
+        classes=f"{DATA}/{CLASS_TABLE}",
+    output:
+        snapshot="snapshots/{experiment}/{backbone}_avg_{epoch}.h5",
+    log:
+        "logs/average/{experiment}_{backbone}_{epoch}.log",
+    benchmark:
+        "logs/average/{experiment}_{backbone}_{epoch}.jsonl"
+    conda:
+        "../envs/detector.yaml"
+    resources:
+        gpu=1,
+        mem_mb=4000,
+    params:
+        settings=lambda wildcards: PLAN.averaging_settings(wildcards.experiment),
+        code=code("average.py"),
+        run=program("average.py"),
+        gpu_slot=program("gpu_slot.py"),
+    message:
+        "Average {wildcards.epoch} of {wildcards.experiment}"
+    shell:
+        "{params.gpu_slot} -- {params.run} --snapshots {input.snapshots:q} --films {input.films:q}"
+        " --classes {input.classes:q} --settings {params.settings:q} --out {output.snapshot:q} > {log:q} 2>&1"

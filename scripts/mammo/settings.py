@@ -9,11 +9,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from mammo.errors import UserError
 from mammo.files import canonical_json
@@ -578,9 +588,10 @@ class DetectSettings(Section):
     nms_threshold: Fraction = Field(
         0.5, description="IoU above which the weaker of two boxes of one network is dropped."
     )
-    flip: bool = Field(
+    flip: bool | Literal["only"] = Field(
         False,
-        description="Look at each film and at its mirror image, and pool what is found: twice the time.",
+        description="true: look at each film and at its mirror image, and pool what is found: twice the time. only: at "
+        "the mirror image alone, which is how ensembles.*.members.flips looks.",
     )
     pad: bool = Field(
         True,
@@ -614,7 +625,25 @@ class ExperimentSettings(Section):
     )
     losses: LossSettings = Field(LossSettings(), description="Losses.")
     train: TrainSettings = Field(TrainSettings(), description="Optimisation.")
+    averages: tuple[tuple[Count, ...], ...] = Field(
+        (),
+        description="Epochs whose weights are averaged, a list for each average: one more snapshot each, "
+        "<experiment>-avg_<NN>, numbered in this order.",
+    )
     detect: DetectSettings = Field(DetectSettings(), description="Stored detections.")
+
+    @model_validator(mode="after")
+    def _averages_of_epochs(self) -> ExperimentSettings:
+        for epochs in self.averages:
+            if len(set(epochs)) < max(2, len(epochs)):
+                raise ValueError(
+                    f"averages: an average is of two different epochs or more, found {list(epochs)}"
+                )
+            if max(epochs) > self.train.epochs:
+                raise ValueError(
+                    f"averages: asks for epoch {max(epochs)}, and train.epochs is {self.train.epochs}"
+                )
+        return self
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
@@ -637,12 +666,13 @@ class EvaluationSettings(Section):
     )
 
 
+FusionMethod = Literal["wbf", "nms"]
+
+
 class FusionSettings(Section):
     """How detections of several snapshots become one set."""
 
-    method: Literal["wbf", "nms"] = Field(
-        "wbf", description="wbf: weighted boxes fusion; nms: pooled, best box kept."
-    )
+    method: FusionMethod = Field("wbf", description="wbf: weighted boxes fusion; nms: pooled, best box kept.")
     iou: Fraction = Field(
         0.55,
         description="Overlap above which two boxes are one finding; best above detect.nms_threshold, so that a "
@@ -651,29 +681,85 @@ class FusionSettings(Section):
     score_floor: Fraction = Field(0.01, description="Boxes of members below are not fused.")
 
 
+Metric = Literal["froc_mean", "sensitivity", "ap50", "sens_at_1"]
+
+# A value that is a word or a block. The tags tell which one an error is about, and are left out of its key.
+_WORD, _BLOCK = "~word", "~block"
+
+
+def _word_or_block(value: Any) -> str:
+    return _WORD if isinstance(value, str) else _BLOCK
+
+
+class SweepSettings(Section):
+    """What `fusion: sweep` tries on the validation set: every combination."""
+
+    methods: tuple[FusionMethod, ...] = Field(("wbf", "nms"), min_length=1, description="fusion.method.")
+    ious: tuple[Fraction, ...] = Field((0.4, 0.5, 0.55, 0.6, 0.7), min_length=1, description="fusion.iou.")
+    score_floors: tuple[Fraction, ...] = Field(
+        (0.01, 0.05, 0.1), min_length=1, description="fusion.score_floor."
+    )
+    k: tuple[Count, ...] = Field(
+        (), description="How many members, the best by members.metric; empty: all of them."
+    )
+    metric: Metric = Field("froc_mean", description="What wins; equal values go by the order tried.")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> SweepSettings:
+        for key in ("methods", "ious", "score_floors", "k"):
+            values = getattr(self, key)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key}: a value stands twice")
+        return self
+
+
 class MemberSettings(Section):
-    """Who belongs to an ensemble: named snapshots, or the best on the validation set."""
+    """Who belongs to an ensemble: snapshots by name or pattern, or chosen on the validation set."""
 
     names: tuple[str, ...] = Field(
-        (), description="<experiment>_<NN>, e.g. resnet50-ncc_17; of its running mean: resnet50-ncc-ema_17."
+        (),
+        description="<experiment>_<NN>, e.g. resnet50-ncc_17; of its running mean: resnet50-ncc-ema_17; of its "
+        "averages: resnet50-ncc-avg_01.",
+    )
+    pattern: str | None = Field(
+        None,
+        min_length=1,
+        description="Shell pattern of snapshots' names, e.g. resnet50-*_4?: all that match.",
     )
     best: int | None = Field(None, ge=1, description="Take the best so many snapshots of `experiments`.")
-    per_experiment: bool = Field(
-        False, description="The best so many of each experiment, not of all together."
+    greedy: int | None = Field(
+        None,
+        ge=1,
+        description="Begin with the best snapshot of `experiments` and add, one after the other, the one that raises "
+        "the metric of the fused detections most; end when none does, or with so many.",
     )
+    per_experiment: bool = Field(False, description="best: so many of each experiment, not of all together.")
     experiments: tuple[Name, ...] = Field(
         (),
         description="Where to look; empty: all. An experiment with folds stands for all of them; <experiment>-ema is "
-        "its running mean.",
+        "its running mean, <experiment>-avg its averages.",
     )
-    metric: Literal["froc_mean", "sensitivity", "ap50", "sens_at_1"] = Field(
-        "froc_mean", description="On validation."
+    metric: Metric = Field("froc_mean", description="On validation.")
+    weights: Annotated[
+        Annotated[Literal["equal", "validation"], Tag(_WORD)] | Annotated[dict[str, Positive], Tag(_BLOCK)],
+        Discriminator(_word_or_block),
+    ] = Field(
+        "equal",
+        description="What each member's boxes count in fusion. equal; validation: the metric on validation; or a "
+        "number by snapshot's name.",
+    )
+    flips: bool = Field(
+        False, description="Each member's look at the mirror images is one more member: twice the time."
     )
 
     @model_validator(mode="after")
     def _one_way(self) -> MemberSettings:
-        if bool(self.names) == (self.best is not None):
-            raise ValueError("members needs either names or best")
+        ways = [key for key in ("names", "pattern", "best", "greedy") if getattr(self, key) not in (None, ())]
+        if len(ways) != 1:
+            found = " and ".join(ways) or "none"
+            raise ValueError(f"members needs exactly one of names, pattern, best and greedy, found {found}")
+        if self.per_experiment and self.best is None:
+            raise ValueError(f"members.per_experiment goes with best, found {ways[0]}")
         return self
 
 
@@ -682,7 +768,27 @@ class EnsembleSettings(Section):
 
     members: MemberSettings = Field(description="Who belongs to it.")
     test_sets: tuple[Name, ...] = Field((), description="Where it is tested; empty: all test sets.")
-    fusion: FusionSettings = Field(FusionSettings(), description="How detections are fused.")
+    fusion: Annotated[
+        Annotated[Literal["sweep"], Tag(_WORD)] | Annotated[FusionSettings, Tag(_BLOCK)],
+        Discriminator(_word_or_block),
+    ] = Field(
+        FusionSettings(), description="How detections are fused; sweep: as is best on the validation set."
+    )
+    sweep: SweepSettings = Field(SweepSettings(), description="What fusion: sweep tries.")
+
+    @property
+    def swept(self) -> bool:
+        """Whether the validation set decides how detections are fused."""
+        return self.fusion == "sweep"
+
+    @model_validator(mode="after")
+    def _greedy_has_fusion(self) -> EnsembleSettings:
+        if self.swept and self.members.greedy is not None:
+            raise ValueError(
+                "members.greedy chooses by fused detections and needs the settings of fusion: write them, or choose "
+                "members otherwise for fusion: sweep"
+            )
+        return self
 
 
 class ReportSettings(Section):
@@ -735,13 +841,74 @@ class Config(Section):
     data_report: DataReportSettings = Field(DataReportSettings(), description="The truth about the data.")
 
     @property
-    def models(self) -> dict[str, str]:
-        """What is trained, by name, with its experiment: <experiment>, and with train.ema_decay <experiment>-ema."""
-        names = {name: name for name in self.experiments}
-        means = {
-            f"{name}-ema": name for name, settings in self.experiments.items() if settings.train.ema_decay
+    def models(self) -> dict[str, Model]:
+        """What is trained, by name: <experiment>, its running mean <experiment>-ema, its averages <experiment>-avg."""
+        models = {name: Model(name) for name in self.experiments}
+        for name, settings in self.experiments.items():
+            if settings.train.ema_decay:
+                models[f"{name}-ema"] = Model(name, "ema")
+        for name, settings in self.experiments.items():
+            if settings.averages:
+                models[f"{name}-avg"] = Model(name, "avg")
+        return models
+
+    @property
+    def mirrored(self) -> dict[str, Model]:
+        """<model>-flip: a model's looks at mirror images only, of those among which an ensemble with flips chooses."""
+        models = self.models
+        wanted = {
+            name
+            for ensemble in self.ensembles.values()
+            if ensemble.members.flips
+            for name in self.models_of(ensemble.members)
         }
-        return names | means
+        return {
+            mirrored_name(name): model._replace(mirrored=True)
+            for name, model in models.items()
+            if name in wanted
+        }
+
+    def models_of(self, members: MemberSettings) -> list[str]:
+        """Models among whose snapshots members are named or chosen."""
+        if members.names:
+            return list(dict.fromkeys(name.rpartition("_")[0] for name in members.names))
+        return list(members.experiments or self.models)
+
+    def matching(self, members: MemberSettings) -> list[str]:
+        """Snapshots that can be members, <model>_<NN>, as if every training went to its end."""
+        if members.names:
+            return list(members.names)
+        every = [
+            f"{name}_{number:02d}"
+            for name in self.models_of(members)
+            if name in self.models
+            for number in range(1, self.snapshot_count(name) + 1)
+        ]
+        return [name for name in every if fnmatchcase(name, members.pattern or "*")]
+
+    def snapshot_count(self, model: str) -> int:
+        """How many snapshots a model has, at most: its training may stop early."""
+        experiment, kind, _ = self.models[model]
+        settings = self.experiments[experiment]
+        return len(settings.averages) if kind == "avg" else settings.train.epochs
+
+
+class Model(NamedTuple):
+    """Whose weights a model's snapshots hold, and how it looks.
+
+    `kind`, as in their files' names: csv, an epoch's end; ema, the running mean; avg, the mean of several epochs.
+    `mirrored`: it looks at the mirror images only.
+    """
+
+    experiment: str
+    kind: Literal["csv", "ema", "avg"] = "csv"
+    mirrored: bool = False
+
+
+def mirrored_name(name: str) -> str:
+    """Of a model or one of its snapshots, when it looks at the mirror images: <model>-flip, <model>-flip_<NN>."""
+    model, underscore, number = name.rpartition("_")
+    return f"{model}-flip_{number}" if underscore and number.isdigit() else f"{name}-flip"
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -828,8 +995,12 @@ def _fold_set(settings: ExperimentSettings, fold: int) -> str:
 
 
 def _with_all_folds(members: MemberSettings, folded: dict[str, list[str]]) -> MemberSettings:
-    means = {f"{name}-ema": [f"{fold}-ema" for fold in folds] for name, folds in folded.items()}
-    looked_at = [one for name in members.experiments for one in folded.get(name) or means.get(name) or [name]]
+    all_folds = folded | {
+        f"{name}-{kind}": [f"{fold}-{kind}" for fold in folds]
+        for name, folds in folded.items()
+        for kind in ("ema", "avg")
+    }
+    looked_at = [one for name in members.experiments for one in all_folds.get(name, [name])]
     return members.model_copy(update={"experiments": tuple(looked_at)})
 
 
@@ -859,7 +1030,7 @@ def _tuples(value: Any) -> Any:
 
 def _lines(error: ValidationError) -> Iterator[str]:
     for fault in error.errors(include_url=False):
-        key = ".".join(str(part) for part in fault["loc"]) or "(top)"
+        key = ".".join(str(part) for part in fault["loc"] if part not in (_WORD, _BLOCK)) or "(top)"
         message = re.sub(r"^Value error, ", "", fault["msg"])
         if fault["type"] == "extra_forbidden":
             message = "unknown key; see config.yaml and schemas/config.schema.json for those that exist"
@@ -930,10 +1101,19 @@ def _broken_experiments(config: Config, unfolded: Config) -> Iterator[str]:
             )
         yield from _broken_folds(config, name, experiment)
         yield from _unseen_figures(config, name, experiment)
-    for model, trained in unfolded.models.items():
-        if model != trained and (model in config.experiments or model in unfolded.experiments):
+    taken = {**config.experiments, **unfolded.experiments}
+    for name, model in unfolded.models.items():
+        if model.kind != "csv" and name in taken:
+            what = {"ema": "running mean", "avg": "averages"}[model.kind]
+            why = {"ema": "train.ema_decay", "avg": "averages"}[model.kind]
             yield (
-                f"experiments.{model}: the name is taken by the running mean of {trained}, which its train.ema_decay "
+                f"experiments.{name}: the name is taken by the {what} of {model.experiment}, which its {why} asks for; "
+                "choose another"
+            )
+    for name in unfolded.mirrored:
+        if name in taken:
+            yield (
+                f"experiments.{name}: the name is taken by looks at mirror images, which ensembles.*.members.flips "
                 "asks for; choose another"
             )
 
@@ -984,36 +1164,78 @@ def _broken_ensembles(config: Config) -> Iterator[str]:
 
 def _broken_members(config: Config, ensemble: str, members: MemberSettings) -> Iterator[str]:
     key = f"ensembles.{ensemble}.members"
-    # An experiment's running mean has its epochs and its validation set.
-    models = {model: config.experiments[trained] for model, trained in config.models.items()}
-    for member in members.names:
-        model, _, epoch = member.rpartition("_")
-        if model not in models or not re.fullmatch("[0-9]+", epoch):
-            yield f"{key}.names: '{member}' is no <experiment>_<NN>; experiments are {', '.join(models)}"
-        elif not 1 <= int(epoch) <= models[model].train.epochs:
-            yield f"{key}.names: '{member}': {model} has {models[model].train.epochs} epochs"
-        elif epoch != f"{int(epoch):02d}":
-            yield f"{key}.names: '{member}' is no snapshot's name: write {model}_{int(epoch):02d}"
-    if len(set(members.names)) < len(members.names):
-        yield f"{key}.names: a snapshot stands twice"
+    yield from _broken_names(config, key, members)
     if len(set(members.experiments)) < len(members.experiments):
         yield f"{key}.experiments: an experiment stands twice"
-    if members.best is None:
+    models = [name for name in config.models_of(members) if name in config.models]
+    yield from _too_few(config, key, members, models)
+    yield from _broken_looks(config, key, members, models)
+    yield from _broken_weights(config, key, members)
+    settings = config.ensembles[ensemble]
+    if members.names and members.weights != "validation" and not settings.swept:
         return
-    looked_at = {name: models.get(name) for name in members.experiments or models}
-    if None not in looked_at.values():
-        epochs = [settings.train.epochs for settings in looked_at.values() if settings]
-        there_are = min(epochs, default=0) if members.per_experiment else sum(epochs)
+    (way,) = (
+        one for one in ("names", "pattern", "best", "greedy") if getattr(members, one) not in (None, ())
+    )
+    for name in models:
+        train_set = config.train_sets.get(config.experiments[config.models[name].experiment].train_set)
+        if train_set and train_set.validation.is_empty:
+            yield f"{key}.{way}: {name} has no validation set to choose on (its validation.fraction is 0)"
+
+
+def _broken_names(config: Config, key: str, members: MemberSettings) -> Iterator[str]:
+    for member in members.names:
+        model, _, number = member.rpartition("_")
+        if model not in config.models or not re.fullmatch("[0-9]+", number):
+            yield f"{key}.names: '{member}' is no <experiment>_<NN>; experiments are {', '.join(config.models)}"
+        elif not 1 <= int(number) <= config.snapshot_count(model):
+            what = "averages" if config.models[model].kind == "avg" else "epochs"
+            yield f"{key}.names: '{member}': {model} has {config.snapshot_count(model)} {what}"
+        elif number != f"{int(number):02d}":
+            yield f"{key}.names: '{member}' is no snapshot's name: write {model}_{int(number):02d}"
+    if len(set(members.names)) < len(members.names):
+        yield f"{key}.names: a snapshot stands twice"
+
+
+def _too_few(config: Config, key: str, members: MemberSettings, models: list[str]) -> Iterator[str]:
+    """Fewer snapshots than are asked for, though every training should go to its end."""
+    if len(models) < len(config.models_of(members)):
+        return  # named in another line
+    counts = [config.snapshot_count(name) for name in models]
+    if members.best is not None:
+        there_are = min(counts, default=0) if members.per_experiment else sum(counts)
         if members.best > there_are:
             each = " of each experiment" if members.per_experiment else ""
             yield f"{key}.best: asks for {members.best} snapshots{each}, and there are {there_are}; see train.epochs"
-    for model, settings in looked_at.items():
-        if (
-            settings
-            and config.train_sets.get(settings.train_set)
-            and config.train_sets[settings.train_set].validation.is_empty
-        ):
-            yield f"{key}.best: {model} has no validation set to choose on (its validation.fraction is 0)"
+    if members.greedy is not None and not sum(counts):
+        yield f"{key}.greedy: there is no snapshot to choose among; see experiments"
+    if members.pattern is not None and not config.matching(members):
+        yield (
+            f"{key}.pattern: '{members.pattern}' matches none of the {sum(counts)} snapshots of {', '.join(models)}; a "
+            "snapshot is named <experiment>_<NN>"
+        )
+
+
+def _broken_looks(config: Config, key: str, members: MemberSettings, models: list[str]) -> Iterator[str]:
+    for name in models if members.flips else []:
+        if config.experiments[config.models[name].experiment].detect.flip:
+            yield (
+                f"{key}.flips: {name} looks at mirror images already; take its detect.flip out, or these flips"
+            )
+
+
+def _broken_weights(config: Config, key: str, members: MemberSettings) -> Iterator[str]:
+    if isinstance(members.weights, str):
+        return
+    if not members.weights:
+        yield f"{key}.weights: names no snapshot; write equal"
+    could_be = set(members.names) if members.names else set(config.matching(members))
+    for name in members.weights:
+        if name not in could_be:
+            yield f"{key}.weights: '{name}' can be no member; members are named <experiment>_<NN>"
+    for name in members.names:
+        if name not in members.weights:
+            yield f"{key}.weights: has none for the member {name}; give each member its own, or write equal"
 
 
 def _unknown(key: str, names: tuple[str, ...], known: dict[str, Any]) -> Iterator[str]:

@@ -195,6 +195,17 @@ def test_flip_finds_what_either_look_finds_once(plain):
     assert len(both) < len(one) + len(other)
 
 
+def test_the_mirror_image_alone_has_the_boxes_of_the_turned_film_turned_back(plain):
+    same = {"nms_threshold": 1.0, "max_detections": 10_000}
+    film = film_of(1, (64, 50))
+    (found,) = Detector(plain, settings_of("plain", flip="only", **same)).look([film])
+    (turned,) = Detector(plain, settings_of("plain", **same)).look([film[:, ::-1]])
+    back = np.column_stack([mirrored(turned[:, :4], 50), turned[:, 4:]])
+    found, back = inner(found, 50), inner(back, 50)
+    assert len(found) > 20
+    assert_same(found, back)
+
+
 def test_weaker_doubles_are_dropped_and_boxes_clipped():
     boxes = np.array([[-5.0, 0, 20, 20], [0, 0, 20, 19], [30, 30, 90, 50], [70, 70, 80, 80]])
     kept = select_boxes(

@@ -85,7 +85,9 @@ def test_an_ensemble_that_names_no_experiment_looks_at_running_means_too():
     config = copy.deepcopy(BASE)
     config["experiments"]["e-1"]["train"]["ema_decay"] = 0.9
     config["ensembles"]["chosen"]["members"]["experiments"] = []
-    assert Plan(parse_config(config)).candidates("chosen") == ["e-1", "e-2", "e-1-ema"]
+    assert Plan(parse_config(config)).candidates("chosen") == [
+        "e-1_01", "e-1_02", "e-2_01", "e-1-ema_01", "e-1-ema_02",
+    ]  # fmt: skip
 
 
 def test_how_many_snapshots_a_training_has_that_may_stop_early_is_read_from_its_own_table(tmp_path):
@@ -132,7 +134,7 @@ def test_sets_of_ensembles_and_experiments():
     base = plan()
     assert base.tests_of("e-1") == ["abn"] and base.ensemble_tests() == ["abn", "more"]
     assert base.ensembles_on("more") == ["named", "chosen"] and base.ensembles_on("abn") == ["chosen"]
-    assert base.candidates("named") == [] and base.candidates("chosen") == ["e-1"]
+    assert base.candidates("named") == [] and base.candidates("chosen") == ["e-1_01", "e-1_02"]
     assert plan("ensembles.named.test_sets", []).ensemble_tests() == ["abn", "more", "rest"]
 
 

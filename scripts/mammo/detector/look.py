@@ -76,26 +76,34 @@ class Detector:
         """Boxes in network pixels of each grey film (H, W): arrays (n, 6) of x1, y1, x2, y2, score, class id.
 
         With `detect.flip` each film is looked at twice, the second time mirrored left to right, and the boxes of both
-        looks are pooled before weaker doubles are dropped.
+        looks are pooled before weaker doubles are dropped. With `detect.flip: only` there is no first look.
         """
         return self.look_at_batch(self.lay_out(films), [film.shape for film in films])
 
     def look_at_batch(self, batch: np.ndarray, films: Sequence[tuple[int, int]]) -> list[np.ndarray]:
         """The same for a batch of `lay_out`, whose films are of these heights and widths."""
-        found = self._found(self.outputs(batch), batch.shape[1:], films)
+        found = []
+        if self._settings.flip != "only":
+            found.append(self._found(self.outputs(batch), batch.shape[1:], films))
         if self._settings.flip:
-            turned = np.zeros_like(batch)
-            for place, film, (height, width) in zip(turned, batch, films, strict=True):
-                place[:height, :width] = film[:height, :width][:, ::-1]
-            again = self._found(self.outputs(turned), batch.shape[1:], films)
-            found = [
-                (np.concatenate([boxes, mirrored(more, width)]), np.concatenate([scores, more_scores]),
-                 np.concatenate([labels, more_labels]))
-                for (boxes, scores, labels), (more, more_scores, more_labels), (_, width) in zip(
-                    found, again, films, strict=True
-                )
-            ]  # fmt: skip
-        return [select_boxes(*one, film, self._settings) for one, film in zip(found, films, strict=True)]
+            found.append(self._found_mirrored(batch, films))
+        return [
+            select_boxes(*(np.concatenate(looks) for looks in zip(*one, strict=True)), film, self._settings)
+            for *one, film in zip(*found, films, strict=True)
+        ]
+
+    def _found_mirrored(
+        self, batch: np.ndarray, films: Sequence[tuple[int, int]]
+    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """As `_found`, in the mirror image of each film; the boxes are mirrored back."""
+        turned = np.zeros_like(batch)
+        for place, film, (height, width) in zip(turned, batch, films, strict=True):
+            place[:height, :width] = film[:height, :width][:, ::-1]
+        found = self._found(self.outputs(turned), batch.shape[1:], films)
+        return [
+            (mirrored(boxes, width), scores, labels)
+            for (boxes, scores, labels), (_, width) in zip(found, films, strict=True)
+        ]
 
     def _found(
         self, outputs: tuple[Any, Any], batch: tuple[int, int], films: Sequence[tuple[int, int]]

@@ -45,6 +45,7 @@ def _no_such_epoch(manifest: Path, epoch: int, there_are: list[int]) -> str:
     if there_are and epoch > max(there_are):
         return (
             f"{manifest}: has no epoch {epoch}: the training stopped early, after epoch {max(there_are)}. Name a "
-            "snapshot up to that one (ensembles.*.members.names), or raise train.early_stopping.patience or min_epochs"
+            "snapshot up to that one (ensembles.*.members.names, experiments.*.averages), or raise "
+            "train.early_stopping.patience or min_epochs"
         )
     return f"{manifest}: has no epoch {epoch}; there are {', '.join(map(str, there_are)) or 'none'}"

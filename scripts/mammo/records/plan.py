@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from mammo.records.raw import archives_of, raw_folders, tree_digest
-from mammo.settings import FORMATS, Config, ExperimentSettings, section_json
+from mammo.settings import FORMATS, Config, ExperimentSettings, Model, mirrored_name, section_json
 
 
 class Plan:
@@ -172,14 +174,23 @@ class Plan:
             for kind in ("images", "lesions")
         ]
 
-    # --- models and their snapshots. A model is an experiment, or the running mean of its weights, <experiment>-ema.
+    # --- models and their snapshots. A model is an experiment; the running mean of its weights, <experiment>-ema; means
+    # of chosen epochs, <experiment>-avg; or any of them looking at mirror images only, <model>-flip.
+
+    def models(self) -> dict[str, Model]:
+        """All models that can be asked for, those that look at mirror images only among them."""
+        return {**self.config.models, **self.config.mirrored}
 
     def trained(self, model: str) -> str:
         """The experiment whose training makes a model."""
-        return self.config.models[model]
+        return self.models()[model].experiment
 
     def _of(self, model: str) -> ExperimentSettings:
         return self.config.experiments[self.trained(model)]
+
+    def _may_stop_early(self, model: str) -> bool:
+        """Whether its number of snapshots is unknown; averages have as many as the config asks for."""
+        return self._of(model).train.early_stopping is not None and self.models()[model].kind != "avg"
 
     def train_set(self, model: str) -> str:
         """Name of the train set of a model."""
@@ -192,15 +203,15 @@ class Plan:
     def snapshots(self, models: Iterable[str]) -> list[str]:
         """Names <model>_<NN> of all snapshots, but for those of models whose training may stop early."""
         return [
-            f"{model}_{epoch:02d}"
+            f"{model}_{number:02d}"
             for model in models
-            if self._of(model).train.early_stopping is None
-            for epoch in range(1, self._of(model).train.epochs + 1)
+            if not self._may_stop_early(model)
+            for number in range(1, self.config.snapshot_count(model) + 1)
         ]
 
     def open_ended(self, models: Iterable[str]) -> list[str]:
-        """Those of the models whose number of epochs is known only after their training: it may stop early."""
-        return [model for model in models if self._of(model).train.early_stopping]
+        """Those of the models whose number of snapshots is known only after their training: it may stop early."""
+        return [model for model in models if self._may_stop_early(model)]
 
     def manifests(self, models: Iterable[str]) -> list[str]:
         """The tables of snapshots that the trainings of models write."""
@@ -256,9 +267,20 @@ class Plan:
 
     def snapshot_file(self, model: str, epoch: str) -> str:
         """Path of a published snapshot."""
-        trained = self.trained(model)
-        kind = "csv" if model == trained else "ema"
-        return f"snapshots/{trained}/{self._of(model).model.backbone}_{kind}_{epoch}.h5"
+        experiment, kind, _ = self.models()[model]
+        return f"snapshots/{experiment}/{self._of(model).model.backbone}_{kind}_{epoch}.h5"
+
+    def averaged(self, experiment: str, number: str) -> list[str]:
+        """The snapshots whose mean is the average of this number, from 01."""
+        averages = self.config.experiments[experiment].averages
+        chosen = averages[int(number) - 1] if 1 <= int(number) <= len(averages) else ()
+        return [self.snapshot_file(experiment, f"{epoch:02d}") for epoch in chosen]
+
+    def averaging_settings(self, experiment: str) -> str:
+        """What an average depends on, beside the snapshots: how films are fed where statistics are taken anew."""
+        whole = self._dump(experiment)
+        kept = {key: whole[key] for key in ("train_set", "model", "sides", "bits")}
+        return section_json(kept | {"train": {key: whole["train"][key] for key in ("batch_size", "freeze")}})
 
     def initial_weights(self, experiment: str) -> list[str]:
         """The file that an experiment starts from, if it names one."""
@@ -277,15 +299,20 @@ class Plan:
 
     def detection_settings(self, model: str) -> str:
         """What a snapshot's detections depend on, beside the snapshot."""
-        return self._experiment_settings(model, "model", "sides", "bits", "detect")
+        part = {key: self._dump(model)[key] for key in ("train_set", "model", "sides", "bits", "detect")}
+        if self.models()[model].mirrored:
+            part["detect"]["flip"] = "only"
+        return section_json(part)
 
     def look_arguments(self, model: str, names: Iterable[str]) -> list[str]:
         """NAME=index of each set that a model's snapshots look at; `validation` is its own validation set."""
         return [f"{name}={self.network_index(model, self.looked_at_set(model, name))}" for name in names]
 
     def _experiment_settings(self, model: str, *keys: str) -> str:
-        whole = self._of(model).model_dump(mode="json")
-        return section_json({key: whole[key] for key in ("train_set", *keys)})
+        return section_json({key: self._dump(model)[key] for key in ("train_set", *keys)})
+
+    def _dump(self, model: str) -> dict[str, Any]:
+        return self._of(model).model_dump(mode="json")
 
     def evaluation_arguments(self, model: str, epoch: str, names: Iterable[str]) -> list[str]:
         """NAME=images,lesions,detections of each set that a snapshot looked at."""
@@ -317,9 +344,43 @@ class Plan:
             return [row["member"] for row in csv.DictReader(file)]
 
     def candidates(self, ensemble: str) -> list[str]:
-        """Models among whose snapshots members are chosen by validation; none where members are named."""
+        """Snapshots whose validation figures choose or weigh members, as far as the config says which there are.
+
+        None where members are named and nothing depends on their figures.
+        """
         members = self.config.ensembles[ensemble].members
-        return [] if members.names else list(members.experiments or self.config.models)
+        if members.names:
+            return list(members.names) if self._needs_figures(ensemble) else []
+        return self.matching(ensemble, self.snapshots(self.config.models_of(members)))
+
+    def open_ended_candidates(self, ensemble: str) -> list[str]:
+        """Models whose snapshots are candidates too, once it is known how many there are."""
+        members = self.config.ensembles[ensemble].members
+        if members.names:
+            return []
+        could_be = {name.rpartition("_")[0] for name in self.config.matching(members)}
+        return [model for model in self.open_ended(self.config.models_of(members)) if model in could_be]
+
+    def matching(self, ensemble: str, snapshots: Iterable[str]) -> list[str]:
+        """Those of the snapshots that the ensemble's pattern matches; all where it has none."""
+        pattern = self.config.ensembles[ensemble].members.pattern
+        return [name for name in snapshots if pattern is None or fnmatchcase(name, pattern)]
+
+    def _needs_figures(self, ensemble: str) -> bool:
+        settings = self.config.ensembles[ensemble]
+        return settings.swept or settings.members.weights == "validation"
+
+    def with_flips(self, ensemble: str, snapshots: Iterable[str]) -> list[str]:
+        """The snapshots, each followed by its look at mirror images where the ensemble has flips."""
+        flips = self.config.ensembles[ensemble].members.flips
+        return [one for name in snapshots for one in ([name, mirrored_name(name)] if flips else [name])]
+
+    def validation_tables(self, snapshots: Iterable[str]) -> list[str]:
+        """The validation tables of the train sets behind snapshots <model>_<NN>, each once; none where one has none."""
+        sets = [self.validation_set(name.rpartition("_")[0]) for name in snapshots]
+        if None in sets:
+            return []
+        return [f"{self.config.data_dir}/retinanet_{name}.csv" for name in dict.fromkeys(sets)]
 
 
 def datasets_of(tables: Iterable[str]) -> list[str]:
