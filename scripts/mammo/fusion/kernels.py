@@ -10,6 +10,8 @@ in the order of `order_within`: by falling score. So a kernel's result depends o
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,51 +66,120 @@ def order_within(starts: Integers, rows: Integers, scores: Floats, boxes: Boxes,
 
 
 @inner
-def _common(one: Floats, other: Floats) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
+def _common(first: Boxes, one: int, second: Boxes, other: int) -> float:
+    """Common area of box `one` of `first` and box `other` of `second`. Rows by number: views of them cost more."""
+    width = min(first[one, 2], second[other, 2]) - max(first[one, 0], second[other, 0])
     if width <= 0:
         return 0.0
-    height = min(one[3], other[3]) - max(one[1], other[1])
+    height = min(first[one, 3], second[other, 3]) - max(first[one, 1], second[other, 1])
     return width * height if height > 0 else 0.0
 
 
 @inner
-def _area(box: Floats) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
+def _area(boxes: Boxes, row: int) -> float:
+    return (boxes[row, 2] - boxes[row, 0]) * (boxes[row, 3] - boxes[row, 1])
 
 
 @inner
-def _overlap(one: Floats, other: Floats) -> float:
+def _overlap(first: Boxes, one: int, second: Boxes, other: int) -> float:
     """Intersection over union."""
-    common = _common(one, other)
-    return common / (_area(one) + _area(other) - common) if common > 0 else 0.0
+    common = _common(first, one, second, other)
+    return common / (_area(first, one) + _area(second, other) - common) if common > 0 else 0.0
+
+
+class Grid(NamedTuple):
+    """Fused boxes by the cell that their centre lies in, so that a box is compared with those near it only.
+
+    `low`, `scale` (2,): a centre (x, y) lies in cell (centre - low) * scale. `heads` (cells, cells): the one put in
+    last, -1 for none; `after` (n,): the one put in before.
+    """
+
+    low: Floats
+    scale: Floats
+    heads: Integers
+    after: Integers
 
 
 @inner
-def _nearest(fused: Boxes, count: int, box: Floats, iou: float) -> int:
-    """Of the first `count` boxes the one that overlaps `box` most, the first of equals; -1 if none above `iou`."""
+def _grid(boxes: Boxes) -> Grid:
+    low, scale = np.zeros(2), np.zeros(2)
+    cells = min(64, int(np.sqrt(len(boxes))) + 1)
+    for axis in range(2):
+        low[axis], high = np.inf, -np.inf
+        for row in range(len(boxes)):
+            centre = (boxes[row, axis] + boxes[row, axis + 2]) / 2
+            low[axis], high = min(low[axis], centre), max(high, centre)
+        scale[axis] = cells / (high - low[axis]) if high > low[axis] else 0.0
+    return Grid(low, scale, np.full((cells, cells), -1), np.empty(len(boxes), np.int64))
+
+
+@inner
+def _cell(grid: Grid, axis: int, centre: float) -> int:
+    return int(min(max((centre - grid.low[axis]) * grid.scale[axis], 0.0), len(grid.heads) - 1.0))
+
+
+@inner
+def _put(grid: Grid, fused: Boxes, place: int) -> None:
+    x = _cell(grid, 0, (fused[place, 0] + fused[place, 2]) / 2)
+    y = _cell(grid, 1, (fused[place, 1] + fused[place, 3]) / 2)
+    grid.after[place] = grid.heads[y, x]
+    grid.heads[y, x] = place
+
+
+@inner
+def _take(grid: Grid, fused: Boxes, place: int) -> None:
+    x = _cell(grid, 0, (fused[place, 0] + fused[place, 2]) / 2)
+    y = _cell(grid, 1, (fused[place, 1] + fused[place, 3]) / 2)
+    if grid.heads[y, x] == place:
+        grid.heads[y, x] = grid.after[place]
+        return
+    other = grid.heads[y, x]
+    while grid.after[other] != place:
+        other = grid.after[other]
+    grid.after[other] = grid.after[place]
+
+
+@inner
+def _reach(side: float, iou: float) -> float:
+    """How far along an axis the centre of a box may lie from that of one with this side, if they overlap by more.
+
+    Two sides a and b have at least iou × max(a, b) in common, so that neither is shorter than iou times the other and the
+    centres are at most (a + b) / 2 - iou × max(a, b) apart; this is the maximum over b, with room for rounding.
+    """
+    if iou <= 0:
+        return 1e300
+    return side * (1 - iou) * max(1.0, 0.5 / iou) * 1.000001 + 1e-6
+
+
+@inner
+def _nearest(grid: Grid, fused: Boxes, boxes: Boxes, row: int, iou: float) -> int:
+    """The fused box that box `row` overlaps most, by more than `iou`; the first of equals; -1 where there is none."""
     best, found = iou, -1
-    for place in range(count):
-        overlap = _overlap(fused[place], box)
-        if overlap > best:
-            best, found = overlap, place
+    x, reach_x = (boxes[row, 0] + boxes[row, 2]) / 2, _reach(boxes[row, 2] - boxes[row, 0], iou)
+    y, reach_y = (boxes[row, 1] + boxes[row, 3]) / 2, _reach(boxes[row, 3] - boxes[row, 1], iou)
+    left, right = _cell(grid, 0, x - reach_x), _cell(grid, 0, x + reach_x)
+    for down in range(_cell(grid, 1, y - reach_y), _cell(grid, 1, y + reach_y) + 1):
+        for across in range(left, right + 1):
+            place = grid.heads[down, across]
+            while place >= 0:
+                overlap = _overlap(fused, place, boxes, row)
+                if overlap > best or (overlap == best and found >= 0 and place < found):
+                    best, found = overlap, place
+                place = grid.after[place]
     return found
 
 
 @compiled
-def nms(boxes: Boxes, scores: Floats, iou: float) -> Integers:
+def nms(boxes: Boxes, iou: float) -> Integers:
     """Non-maximum suppression: a box stays unless one that stays, of a higher score, overlaps it by more than `iou`.
 
     Returns the indices of those that stay, (k,), rising.
     """
     kept, count = np.empty(len(boxes), np.int64), 0
+    grid = _grid(boxes)
     for row in range(len(boxes)):
-        stays = True
-        for place in range(count):
-            if _overlap(boxes[kept[place]], boxes[row]) > iou:
-                stays = False
-                break
-        if stays:
+        if _nearest(grid, boxes, boxes, row, iou) < 0:
+            _put(grid, boxes, row)
             kept[count] = row
             count += 1
     return kept[:count]
@@ -123,20 +194,21 @@ def soft_nms(boxes: Boxes, scores: Floats, iou: float, sigma: float, linear: boo
     one line of code", ICCV 2017, equations 2 and 3. Returns what is left of each score, (n,).
     """
     left = scores.copy()
-    waiting = np.ones(len(boxes), np.bool_)
-    for _ in range(len(boxes)):
-        best = -1
-        for row in range(len(boxes)):
-            if waiting[row] and (best < 0 or left[row] > left[best]):
-                best = row
-        waiting[best] = False
-        for row in range(len(boxes)):
-            if waiting[row]:
-                overlap = _overlap(boxes[best], boxes[row])
-                if linear:
-                    left[row] *= 1.0 - overlap if overlap > iou else 1.0
-                elif overlap > 0:
-                    left[row] *= np.exp(-(overlap * overlap) / sigma)
+    waiting = np.arange(len(boxes))
+    for count in range(len(boxes), 0, -1):
+        first = 0
+        for place in range(1, count):
+            row, best = waiting[place], waiting[first]
+            if left[row] > left[best] or (left[row] == left[best] and row < best):
+                first = place
+        best = waiting[first]
+        waiting[first] = waiting[count - 1]
+        for row in waiting[: count - 1]:
+            overlap = _overlap(boxes, best, boxes, row)
+            if linear:
+                left[row] *= 1.0 - overlap if overlap > iou else 1.0
+            elif overlap > 0:
+                left[row] *= np.exp(-(overlap * overlap) / sigma)
     return left
 
 
@@ -151,19 +223,42 @@ def nmw(boxes: Boxes, scores: Floats, iou: float) -> tuple[Boxes, Floats]:
     """
     best, score = np.empty((len(boxes), 4)), np.empty(len(boxes))
     weighted, total = np.zeros((len(boxes), 4)), np.zeros(len(boxes))
-    count = 0
+    grid, count = _grid(boxes), 0
     for row in range(len(boxes)):
-        cluster = _nearest(best, count, boxes[row], iou)
+        cluster = _nearest(grid, best, boxes, row, iou)
         if cluster < 0:
             cluster, count = count, count + 1
             best[cluster], score[cluster] = boxes[row], scores[row]
-        share = scores[row] * _overlap(boxes[row], best[cluster])
-        weighted[cluster] += share * boxes[row]
+            _put(grid, best, cluster)
+        share = scores[row] * _overlap(boxes, row, best, cluster)
         total[cluster] += share
+        for side in range(4):
+            weighted[cluster, side] += share * boxes[row, side]
     for cluster in range(count):
         if total[cluster] > 0:  # boxes of score 0 carry no weight: the best one stays as it is
             best[cluster] = weighted[cluster] / total[cluster]
     return best[:count], score[:count]
+
+
+@inner
+def _join(
+    grid: Grid, cluster: int, fused: Boxes, weighted: Boxes, total: Floats, weight: Floats,
+    boxes: Boxes, scores: Floats, weights: Floats, row: int,
+) -> None:  # fmt: skip
+    """Box `row` joins a cluster, or begins it: the sums grow, the fused box moves."""
+    alone = weight[cluster] == 0
+    total[cluster] += scores[row]
+    weight[cluster] += weights[row]
+    for side in range(4):
+        weighted[cluster, side] += scores[row] * boxes[row, side]
+    if alone:
+        fused[cluster] = boxes[row]  # alone, a box stays what it is to the last bit
+        _put(grid, fused, cluster)
+    elif total[cluster] > 0:  # boxes of score 0 carry no weight
+        _take(grid, fused, cluster)
+        for side in range(4):
+            fused[cluster, side] = weighted[cluster, side] / total[cluster]
+        _put(grid, fused, cluster)
 
 
 @compiled
@@ -178,19 +273,12 @@ def wbf(boxes: Boxes, scores: Floats, weights: Floats, iou: float, looked: float
     """
     fused, weighted = np.empty((len(boxes), 4)), np.zeros((len(boxes), 4))
     total, weight = np.zeros(len(boxes)), np.zeros(len(boxes))
-    count = 0
+    grid, count = _grid(boxes), 0
     for row in range(len(boxes)):
-        cluster = _nearest(fused, count, boxes[row], iou)
-        alone = cluster < 0
-        if alone:
+        cluster = _nearest(grid, fused, boxes, row, iou)
+        if cluster < 0:
             cluster, count = count, count + 1
-        weighted[cluster] += scores[row] * boxes[row]
-        total[cluster] += scores[row]
-        weight[cluster] += weights[row]
-        if alone:
-            fused[cluster] = boxes[row]  # alone, a box stays what it is to the last bit
-        elif total[cluster] > 0:  # boxes of score 0 carry no weight
-            fused[cluster] = weighted[cluster] / total[cluster]
+        _join(grid, cluster, fused, weighted, total, weight, boxes, scores, weights, row)
     return fused[:count], total[:count] / np.maximum(weight[:count], looked)
 
 
@@ -219,22 +307,15 @@ def wcf(
     fused, weighted = np.empty((len(boxes), 4)), np.zeros((len(boxes), 4))
     total, weight = np.zeros(len(boxes)), np.zeros(len(boxes))
     spoke = np.zeros((len(boxes), members.max() + 1 if len(boxes) else 0), np.bool_)
-    count = cluster = 0
+    grid, count, cluster = _grid(boxes), 0, -1
     for row in range(len(boxes)):
         if not _is_twin(row, boxes, scores, weights):
-            cluster = _nearest(fused, count, boxes[row], iou)
+            cluster = _nearest(grid, fused, boxes, row, iou)
         if cluster < 0:
             cluster, count = count, count + 1
-            fused[cluster] = boxes[row]
-        if spoke[cluster, members[row]]:
-            continue
-        spoke[cluster, members[row]] = True
-        alone = weight[cluster] == 0
-        weighted[cluster] += scores[row] * boxes[row]
-        total[cluster] += scores[row]
-        weight[cluster] += weights[row]
-        if not alone and total[cluster] > 0:  # boxes of score 0 carry no weight
-            fused[cluster] = weighted[cluster] / total[cluster]
+        if not spoke[cluster, members[row]]:
+            spoke[cluster, members[row]] = True
+            _join(grid, cluster, fused, weighted, total, weight, boxes, scores, weights, row)
     share = np.minimum(weight[:count] / looked, 1.0)  # 1 where all saw it, however their weights were summed
     return fused[:count], total[:count] / weight[:count] * share**penalty
 
@@ -244,11 +325,14 @@ def _is_twin(row: int, boxes: Boxes, scores: Floats, weights: Floats) -> bool:
     """Whether the row before is equal in all."""
     if row == 0 or scores[row] != scores[row - 1] or weights[row] != weights[row - 1]:
         return False
-    return bool((boxes[row] == boxes[row - 1]).all())
+    for side in range(4):
+        if boxes[row, side] != boxes[row - 1, side]:
+            return False
+    return True
 
 
 @compiled
-def team(boxes: Boxes, scores: Floats, cover: float, equal: float) -> Integers:
+def team(boxes: Boxes, cover: float, equal: float) -> Integers:
     """The team's rules: for each box the one that stays for it, (n,); a box that stays stands for itself.
 
     First the equal ones: by falling score a box stays unless one that stays covers it by `equal` of its area and is
@@ -258,7 +342,7 @@ def team(boxes: Boxes, scores: Floats, cover: float, equal: float) -> Integers:
     """
     area = np.empty(len(boxes))
     for row in range(len(boxes)):
-        area[row] = _area(boxes[row])
+        area[row] = _area(boxes, row)
     first = _absorb(boxes, area, np.arange(len(boxes)), cover=equal, mutual=True)
     left = np.array([row for row in range(len(boxes)) if first[row] == row], np.int64)
     by_area = left[np.argsort(-area[left], kind="mergesort")]
@@ -275,7 +359,7 @@ def _absorb(boxes: Boxes, area: Floats, order: Integers, cover: float, mutual: b
         most = 0.0
         for place in range(count):
             other = kept[place]
-            common = _common(boxes[row], boxes[other])
+            common = _common(boxes, row, boxes, other)
             if (
                 common > most
                 and common >= cover * area[row]

@@ -32,7 +32,7 @@ Fused = tuple[Boxes, Floats]
 
 
 def _nms(group: Group, settings: FusionSettings) -> Fused:
-    kept = kernels.nms(group.boxes, group.scores, settings.iou)
+    kept = kernels.nms(group.boxes, settings.iou)
     return group.boxes[kept], group.scores[kept]
 
 
@@ -64,13 +64,13 @@ def _wcf(group: Group, settings: FusionSettings) -> Fused:
 
 
 def _team_drop(group: Group, settings: FusionSettings) -> Fused:
-    keeper = kernels.team(group.boxes, group.scores, settings.team_cover, settings.team_equal)
+    keeper = kernels.team(group.boxes, settings.team_cover, settings.team_equal)
     kept = keeper == np.arange(len(keeper))
     return group.boxes[kept], group.scores[kept]
 
 
 def _team_mean(group: Group, settings: FusionSettings) -> Fused:
-    keeper = kernels.team(group.boxes, group.scores, settings.team_cover, settings.team_equal)
+    keeper = kernels.team(group.boxes, settings.team_cover, settings.team_equal)
     kept = keeper == np.arange(len(keeper))
     total, weight = np.bincount(keeper, group.scores), np.bincount(keeper, group.weights)
     return group.boxes[kept], total[kept[: len(total)]] / weight[kept[: len(total)]]
