@@ -127,8 +127,55 @@ def index_rejects(wildcards):
 
 def member_detections(wildcards):
     """Input function: what each member of the ensemble found on the test set, once the members are known."""
-    chosen = checkpoints.members.get(ensemble=wildcards.ensemble).output.table
-    return [f"results/detections/{name}/{wildcards.test_set}.csv" for name in PLAN.members(chosen)]
+    return [f"results/detections/{name}/{wildcards.test_set}.csv" for name in member_names(wildcards.ensemble)]
+
+
+def candidates_of(ensemble, pattern):
+    """The pattern for each snapshot that may become a member, as far as the config says which there are."""
+    return expand(pattern, snapshot=PLAN.candidates(ensemble))
+
+
+def late_candidates_of(ensemble, pattern):
+    """The pattern for those of trainings that may stop early, once they have ended."""
+    late = late_snapshots_of(PLAN.open_ended_candidates(ensemble), "{snapshot}")
+    return expand(pattern, snapshot=PLAN.matching(ensemble, late))
+
+
+def candidate_looks(wildcards):
+    """Input function: all that chooses by fused detections: figures and detections of candidates, films and lesions."""
+    ensemble, rows = wildcards.ensemble, "results/validation/{snapshot}.csv"
+    names = candidates_of(ensemble, "{snapshot}") + late_candidates_of(ensemble, "{snapshot}")
+    return {
+        "candidates": expand(rows, snapshot=names),
+        "trainings": trainings_of(PLAN.open_ended_candidates(ensemble)),
+        "detections": expand(
+            "results/detections/{look}/validation.csv", look=PLAN.with_flips(ensemble, names)
+        ),
+        "validation": validation_sets_of(names),
+    }
+
+
+def member_names(ensemble):
+    """The members of an ensemble, once they are known; looks at mirror images among them."""
+    return PLAN.members(checkpoints.members.get(ensemble=ensemble).output.table)
+
+
+def member_validation_detections(wildcards):
+    """Input function: what each member found on its own validation set; nothing where one has none."""
+    names = member_names(wildcards.ensemble)
+    return expand("results/detections/{name}/validation.csv", name=names) if PLAN.validate(names) else []
+
+
+def validation_sets_of(snapshots):
+    """Images and lesions of each validation set behind snapshots; nothing where one of them has none."""
+    models = dict.fromkeys(name.rpartition("_")[0] for name in snapshots) if PLAN.validate(snapshots) else []
+    outputs = {PLAN.train_set(model): merged_train_set(model) for model in models}
+    return [path for output in outputs.values() for path in (output.validation_images, output.validation_lesions)]
+
+
+def member_validation_tables(wildcards):
+    """Input function: images and lesions of the validation sets of the members."""
+    return validation_sets_of(member_names(wildcards.ensemble))
 
 
 def snapshots_of(models, pattern):

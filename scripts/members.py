@@ -1,12 +1,12 @@
-"""Choose the members of an ensemble: named in the config, or the best on the validation set."""
+"""Choose the members of an ensemble: named, by pattern, the best on the validation set, or by forward selection."""
 
 from __future__ import annotations
 
 import argparse
 
 from mammo.errors import run_main
-from mammo.metrics.members import Member, choose_members
-from mammo.metrics.row import ResultRow
+from mammo.metrics.members import Member, choose_members, read_candidates
+from mammo.metrics.searched import GreedyRow, SweepRow, selected, winner
 from mammo.settings import MemberSettings, parse_section
 from mammo.tables.csvio import read_table, write_table
 
@@ -22,11 +22,16 @@ def main() -> None:
         default=[],
         help="validation rows of the snapshots to choose among",
     )
-    parser.add_argument("--out", required=True, help="CSV to write: member, metric, value, rank")
+    parser.add_argument("--greedy", nargs="*", default=[], help="what forward selection tried (greedy.py)")
+    parser.add_argument(
+        "--sweep", nargs="*", default=[], help="ways to fuse; the winner says how many members"
+    )
+    parser.add_argument("--out", required=True, help="CSV to write: member, metric, value, rank, weight")
     args = parser.parse_args()
-    paths = [text.rpartition("=")[2] for text in args.candidates]
-    candidates = [row for path in paths for row in read_table(path, ResultRow)]
-    members = choose_members(parse_section(MemberSettings, args.settings), candidates)
+    greedy = selected([row for path in args.greedy for row in read_table(path, GreedyRow)])
+    k = next((winner(read_table(path, SweepRow)).k for path in args.sweep), None)
+    settings = parse_section(MemberSettings, args.settings)
+    members = choose_members(settings, read_candidates(args.candidates), greedy=greedy, k=k)
     write_table(args.out, Member, members)
     print(*members, sep="\n")
 

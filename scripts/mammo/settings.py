@@ -727,7 +727,9 @@ def _word_or_block(value: Any) -> str:
 class SweepSettings(Section):
     """What `fusion: sweep` tries on the validation set: every combination."""
 
-    methods: tuple[FusionMethod, ...] = Field(("wbf", "wcf", "nmw", "nms"), min_length=1, description="fusion.method.")
+    methods: tuple[FusionMethod, ...] = Field(
+        ("wbf", "wcf", "nmw", "nms"), min_length=1, description="fusion.method."
+    )
     ious: tuple[Fraction, ...] = Field((0.4, 0.5, 0.55, 0.6, 0.7), min_length=1, description="fusion.iou.")
     score_floors: tuple[Fraction, ...] = Field(
         (0.01, 0.05, 0.1), min_length=1, description="fusion.score_floor."
@@ -1210,6 +1212,10 @@ def _broken_members(config: Config, ensemble: str, members: MemberSettings) -> I
     (way,) = (
         one for one in ("names", "pattern", "best", "greedy") if getattr(members, one) not in (None, ())
     )
+    there_are = {"best": members.best, "names": len(members.names), "pattern": len(config.matching(members))}
+    for k in settings.sweep.k if settings.swept and not members.per_experiment else ():
+        if k > (there_are.get(way) or k):
+            yield f"ensembles.{ensemble}.sweep.k: asks for {k} members, and there are {there_are[way]}"
     for name in models:
         train_set = config.train_sets.get(config.experiments[config.models[name].experiment].train_set)
         if train_set and train_set.validation.is_empty:

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from mammo.records.raw import archives_of, raw_folders, tree_digest
-from mammo.settings import FORMATS, Config, ExperimentSettings, Model, mirrored_name, section_json
+from mammo.settings import (
+    FORMATS,
+    Config,
+    ExperimentSettings,
+    FusionSettings,
+    Model,
+    mirrored_name,
+    section_json,
+)
 
 
 class Plan:
@@ -375,12 +383,23 @@ class Plan:
         flips = self.config.ensembles[ensemble].members.flips
         return [one for name in snapshots for one in ([name, mirrored_name(name)] if flips else [name])]
 
-    def validation_tables(self, snapshots: Iterable[str]) -> list[str]:
-        """The validation tables of the train sets behind snapshots <model>_<NN>, each once; none where one has none."""
-        sets = [self.validation_set(name.rpartition("_")[0]) for name in snapshots]
-        if None in sets:
-            return []
-        return [f"{self.config.data_dir}/retinanet_{name}.csv" for name in dict.fromkeys(sets)]
+    def validate(self, snapshots: Iterable[str]) -> bool:
+        """Whether every snapshot has a validation set."""
+        return all(self.validation_set(name.rpartition("_")[0]) for name in snapshots)
+
+    def sweep_table(self, ensemble: str) -> list[str]:
+        """What was tried for an ensemble's fusion; nothing where the config says how to fuse."""
+        return [f"results/ensembles/{ensemble}/sweep.csv"] if self.config.ensembles[ensemble].swept else []
+
+    def greedy_table(self, ensemble: str) -> list[str]:
+        """What forward selection tried; nothing where members are chosen otherwise."""
+        greedy = self.config.ensembles[ensemble].members.greedy
+        return [f"results/ensembles/{ensemble}/greedy.csv"] if greedy else []
+
+    def fusion_argument(self, ensemble: str) -> str:
+        """How to fuse, for a script: settings as JSON, or the table of the sweep whose winner says it."""
+        fusion = self.config.ensembles[ensemble].fusion
+        return section_json(fusion) if isinstance(fusion, FusionSettings) else self.sweep_table(ensemble)[0]
 
 
 def datasets_of(tables: Iterable[str]) -> list[str]:
