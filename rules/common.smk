@@ -127,7 +127,9 @@ def index_rejects(wildcards):
 
 def member_detections(wildcards):
     """Input function: what each member of the ensemble found on the test set, once the members are known."""
-    return [f"results/detections/{name}/{wildcards.test_set}.csv" for name in member_names(wildcards.ensemble)]
+    return [
+        f"results/detections/{name}/{wildcards.test_set}.csv" for name in member_names(wildcards.ensemble)
+    ]
 
 
 def candidates_of(ensemble, pattern):
@@ -170,7 +172,9 @@ def validation_sets_of(snapshots):
     """Images and lesions of each validation set behind snapshots; nothing where one of them has none."""
     models = dict.fromkeys(name.rpartition("_")[0] for name in snapshots) if PLAN.validate(snapshots) else []
     outputs = {PLAN.train_set(model): merged_train_set(model) for model in models}
-    return [path for output in outputs.values() for path in (output.validation_images, output.validation_lesions)]
+    return [
+        path for output in outputs.values() for path in (output.validation_images, output.validation_lesions)
+    ]
 
 
 def member_validation_tables(wildcards):

@@ -16,6 +16,7 @@ from mammo.settings import (
     Config,
     DisplaySettings,
     LabelSettings,
+    Model,
     Section,
     load_config,
     parse_config,
@@ -118,12 +119,17 @@ IMPOSSIBLE = [
     ),
     (f"{EXPERIMENT}.weights.source", "file", f"{EXPERIMENT}.weights", "path is needed for source file"),
     ("evaluation.hit_rule", "touch", "evaluation.hit_rule", "found 'touch'"),
-    ("ensembles.best.members", {}, "ensembles.best.members", "needs either names or best"),
+    (
+        "ensembles.best.members",
+        {},
+        "ensembles.best.members",
+        "exactly one of names, pattern, best and greedy, found none",
+    ),
     (
         "ensembles.best.members",
         {"best": 1, "names": ["first_01"]},
         "ensembles.best.members",
-        "either names or",
+        "found names and best",
     ),
     ("ensembles.best.members.best", 4, "ensembles.best.members.best", "there are 3"),
     ("ensembles.best.members.experiments", ["x"], "ensembles.best.members.experiments", "'x' does not exist"),
@@ -140,6 +146,65 @@ IMPOSSIBLE = [
     (f"{EXPERIMENT}.train_set", "whole", "ensembles.best.members.best", "no validation set to choose on"),
     ("ensembles.best.test_sets", ["normal"], "ensembles.best.test_sets", "does not exist; there are abn"),
     ("ensembles.best.fusion.iou", 2, "ensembles.best.fusion.iou", "found 2"),
+    ("ensembles.best.fusion", "swept", "ensembles.best.fusion", "found 'swept'"),
+    (
+        "ensembles.best",
+        {"members": {"greedy": 2}, "fusion": "sweep"},
+        "ensembles.best",
+        "needs the settings of fusion",
+    ),
+    (
+        "ensembles.best",
+        {"members": {"best": 2}, "fusion": "sweep", "sweep": {"k": [3]}},
+        "ensembles.best.sweep.k",
+        "asks for 3",
+    ),
+    ("ensembles.best.sweep", {"ious": [0.5, 0.5]}, "ensembles.best.sweep", "stands twice"),
+    (
+        "ensembles.best.members",
+        {"pattern": "second_*"},
+        "ensembles.best.members.pattern",
+        "matches none of the 3",
+    ),
+    (
+        "ensembles.best.members",
+        {"greedy": 2, "per_experiment": True},
+        "ensembles.best.members",
+        "goes with best",
+    ),
+    (
+        "ensembles.best.members",
+        {"best": 2, "weights": "valid"},
+        "ensembles.best.members.weights",
+        "found 'valid'",
+    ),
+    (
+        "ensembles.best.members",
+        {"best": 2, "weights": {"first_01": 0}},
+        "ensembles.best.members.weights.first_01",
+        "found 0",
+    ),
+    (
+        "ensembles.best.members",
+        {"best": 2, "weights": {"first_09": 1}},
+        "ensembles.best.members.weights",
+        "can be no member",
+    ),
+    (
+        "ensembles.best.members",
+        {"names": ["first_01", "first_02"], "weights": {"first_01": 1}},
+        "ensembles.best.members.weights",
+        "none for the member first_02",
+    ),
+    (f"{EXPERIMENT}.averages", [[3]], EXPERIMENT, "two different epochs"),
+    (f"{EXPERIMENT}.averages", [[3, 3]], EXPERIMENT, "two different epochs"),
+    (f"{EXPERIMENT}.averages", [[3, 4]], EXPERIMENT, "asks for epoch 4"),
+    (
+        "ensembles.best.members",
+        {"names": ["first-avg_01"]},
+        "ensembles.best.members.names",
+        "no <experiment>_<NN>",
+    ),
     ("report.overlay_side", 10, "report.overlay_side", "found 10"),
 ]
 
@@ -190,6 +255,50 @@ def test_an_ensemble_that_looks_at_an_experiment_with_folds_looks_at_all_of_them
     )  # fmt: skip
 
 
+def test_averages_are_snapshots_of_a_model_of_their_own_numbered_in_their_order():
+    raw = changed(f"{EXPERIMENT}.averages", [[1, 2], [2, 3]])
+    raw["ensembles"] = {
+        "named": {"members": {"names": ["first-avg_02"]}},
+        "best": {"members": {"best": 5}},
+    }
+    config = parse_config(raw)
+    assert config.models == {"first": Model("first"), "first-avg": Model("first", "avg")}
+    assert config.snapshot_count("first-avg") == 2
+    raw["ensembles"]["named"]["members"]["names"] = ["first-avg_03"]
+    (line,) = faults(raw)
+    assert "'first-avg_03': first-avg has 2 averages" in line
+
+
+def test_looks_at_mirror_images_are_models_where_an_ensemble_wants_them_and_no_one_else_s():
+    raw = changed(f"{EXPERIMENT}.averages", [[1, 2]])
+    raw["ensembles"] = {"flips": {"members": {"names": ["first_01"], "flips": True}}}
+    config = parse_config(raw)
+    assert config.mirrored == {"first-flip": Model("first", "csv", mirrored=True)}
+    assert "first-flip" not in config.models
+    raw["experiments"]["first-flip"] = {"train_set": "main"}
+    (line,) = faults(raw)
+    assert line.startswith("config.yaml: experiments.first-flip: the name is taken by looks at mirror images")
+
+
+def test_flips_of_an_experiment_that_looks_at_mirror_images_anyway_are_refused():
+    raw = changed(f"{EXPERIMENT}.detect", {"flip": True})
+    raw["ensembles"]["best"]["members"]["flips"] = True
+    (line,) = faults(raw)
+    assert line.startswith("config.yaml: ensembles.best.members.flips: first looks at mirror images already")
+
+
+def test_a_pattern_is_held_against_every_snapshot_that_there_can_be():
+    raw = changed("ensembles.best.members", {"pattern": "first*_0[23]"})
+    raw["experiments"]["first"]["averages"] = [[1, 2], [1, 3]]
+    config = parse_config(raw)
+    assert config.matching(config.ensembles["best"].members) == ["first_02", "first_03", "first-avg_02"]
+
+
+def test_fusion_is_a_block_or_left_to_a_sweep():
+    swept = parse_config(changed("ensembles.best.fusion", "sweep")).ensembles["best"]
+    assert swept.swept and parse_section(type(swept), section_json(swept)) == swept
+
+
 def test_a_fold_can_be_named_alone():
     raw = changed(EXPERIMENT, FOLDED)
     raw["ensembles"]["best"]["members"] = {"names": ["first-fold3_02"]}
@@ -203,7 +312,7 @@ def test_the_snapshots_of_a_running_mean_are_named_like_an_experiment_s():
         "best": {"members": {"best": 6}},
         "means": {"members": {"best": 3, "experiments": ["first-ema"]}},
     }
-    assert parse_config(raw).models == {"first": "first", "first-ema": "first"}
+    assert parse_config(raw).models == {"first": Model("first"), "first-ema": Model("first", "ema")}
     (line,) = faults(changed("ensembles.best.members", {"names": ["first-ema_03"]}))
     assert "'first-ema_03' is no <experiment>_<NN>; experiments are first" in line
 
@@ -218,6 +327,11 @@ TAKEN = [
         "first-ema",
         {"first": {"train_set": "main", "train": {"ema_decay": 0.9}}},
         "experiments.first-ema: the name is taken by the running mean of first",
+    ),
+    (
+        "first-avg",
+        {"first": {"train_set": "main", "averages": [[1, 2]]}},
+        "experiments.first-avg: the name is taken by the averages of first",
     ),
     (
         "first-fold2-ema",
