@@ -201,6 +201,7 @@ STAGES = {
         ("experiments.e-1.sides", {"min": 100}, {"train", "detect"}),
         ("experiments.e-1.model.pyramid_features", 64, {"train", "detect"}),
         ("experiments.e-1.detect", {"score_floor": 0.1}, {"detect"}),
+        ("experiments.e-1.averages", [[1, 2]], set()),
         ("experiments.e-1.test_sets", ["more"], set()),
         ("evaluation", {"score_threshold": 0.3}, set()),
         ("display", {"jpeg_quality": 80}, set()),
@@ -220,3 +221,61 @@ def test_the_raw_state_is_the_tree_s_or_the_manifests(tmp_path):
     assert len(here.raw_state("A")) == 16 and here.raw_state("N") == ""
     with pytest.raises(UserError, match=r"datasets\.N\.deliveries\.one"):
         here.archives("N", "one")
+
+
+AVERAGED = {"train_set": "main", "train": {"epochs": 3}, "averages": [[1, 3], [2, 3]]}
+
+
+def test_averages_are_snapshots_of_a_model_of_their_own_also_where_a_training_may_stop_early():
+    base = plan("experiments.e-1", AVERAGED | {"train": {"epochs": 3, "early_stopping": {"patience": 1}}})
+    assert base.snapshots(["e-1-avg"]) == ["e-1-avg_01", "e-1-avg_02"]
+    assert base.open_ended(["e-1", "e-1-avg"]) == ["e-1"]
+    assert base.snapshot_file("e-1-avg", "02") == "snapshots/e-1/resnet50_avg_02.h5"
+    assert base.averaged("e-1", "02") == [f"snapshots/e-1/resnet50_csv_{epoch}.h5" for epoch in ("02", "03")]
+    assert parse_section(ExperimentSettings, base.averaging_settings("e-1")).model.backbone == "resnet50"
+
+
+def test_looks_at_mirror_images_are_of_the_same_snapshots_and_sets():
+    base = plan("ensembles.named.members.flips", True)
+    assert base.with_flips("named", ["e-1_02"]) == ["e-1_02", "e-1-flip_02"]
+    assert base.with_flips("chosen", ["e-1_02"]) == ["e-1_02"]
+    for answer in (base.tests_of, base.train_set, base.network_size, base.trained):
+        assert answer("e-1-flip") == answer("e-1")
+    assert base.snapshot_file("e-1-flip", "02") == base.snapshot_file("e-1", "02")
+    looks = [
+        parse_section(ExperimentSettings, base.detection_settings(model)).detect.flip
+        for model in ("e-1", "e-1-flip")
+    ]
+    assert looks == [False, "only"]
+    assert "e-1-flip" in base.models() and "e-1-flip" not in base.config.models
+
+
+def test_the_candidates_of_an_ensemble_are_what_validation_chooses_among_or_weighs():
+    def candidates(ensemble: dict) -> list[str]:
+        return plan("ensembles.named", ensemble).candidates("named")
+
+    everything = ["e-1_01", "e-1_02", "e-2_01"]
+    assert candidates({"members": {"greedy": 2}}) == everything
+    assert candidates({"members": {"pattern": "e-?_01"}}) == ["e-1_01", "e-2_01"]
+    assert candidates({"members": {"names": ["e-1_02"], "weights": "validation"}}) == ["e-1_02"]
+    assert candidates({"members": {"names": ["e-1_02"]}, "fusion": "sweep"}) == ["e-1_02"]
+
+
+def test_a_training_that_may_stop_early_is_waited_for_where_a_pattern_can_match_its_snapshots():
+    config = copy.deepcopy(BASE)
+    config["experiments"]["e-1"]["train"] |= {"early_stopping": {"patience": 1}}
+    config["ensembles"]["late"] = {"members": {"pattern": "*_02"}}
+    config["ensembles"]["other"] = {"members": {"pattern": "e-2*"}}
+    base = Plan(parse_config(config))
+    assert base.open_ended_candidates("late") == ["e-1"] and base.open_ended_candidates("other") == []
+    assert base.candidates("late") == [] and base.matching("late", ["e-1_01", "e-1_02"]) == ["e-1_02"]
+
+
+def test_fusion_is_said_by_settings_or_by_the_table_of_a_sweep():
+    assert '"method":"wbf"' in plan().fusion_argument("named") and plan().sweep_table("named") == []
+    swept = plan("ensembles.named.fusion", "sweep")
+    assert swept.fusion_argument("named") == "results/ensembles/named/sweep.csv"
+    assert swept.sweep_table("named") == ["results/ensembles/named/sweep.csv"]
+    assert plan("ensembles.named.members", {"greedy": 1}).greedy_table("named") == [
+        "results/ensembles/named/greedy.csv"
+    ]
