@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from mammo.metrics.films import join_films
 from mammo.metrics.row import result_row
 from mammo.settings import EvaluationSettings
-from mammo.tables.records import Detection, Image, Lesion, Row
+from mammo.tables.detections import DetectionColumns
+from mammo.tables.records import Image, Lesion, Row
 
 
 def ensemble_rows(
     images: list[Image],
     lesions: list[Lesion],
-    members: Mapping[str, Iterable[Detection]],
-    fused: tuple[str, Iterable[Detection]],
+    members: Mapping[str, DetectionColumns],
+    fused: tuple[str, DetectionColumns],
     settings: EvaluationSettings,
     *,
     test_set: str,
