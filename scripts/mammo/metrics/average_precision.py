@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo.metrics.films import Film
+from mammo.metrics.matching import Chosen
 from mammo.metrics.ranking import Ranking, rank
 from mammo.metrics.statistic import Statistic, patients_of
 from mammo.tables.boxes import Boxes, iou_of_pairs
@@ -21,8 +22,6 @@ from mammo.tables.boxes import Boxes, iou_of_pairs
 IOU = 0.5
 SCORE_ABOVE = 0.05
 MOST_DETECTIONS = 100
-
-Chosen = Sequence[NDArray[np.bool_]]  # of each film, which of its lesions count
 
 
 def average_precision(films: Sequence[Film]) -> float | None:
