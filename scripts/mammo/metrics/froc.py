@@ -1,14 +1,14 @@
 """Sensitivity against false positives per image, over all score thresholds.
 
 Operating points as in Bunch et al., "A free-response approach to the measurement and characterization of
-radiographic-observer performance" (1977); the seven rates and their mean as in the LUNA16 challenge (Setio et al. 2017).
-False positives are counted over all images of the set or over those without lesions only; a second hit of a lesion
-counts neither way or as a false positive: `FalsePositives` says which.
+radiographic-observer performance" (1977); the seven rates and their mean as in the LUNA16 challenge (Setio et al.
+2017). False positives are counted over all images of the set or over those without lesions only; a second hit
+of a lesion counts neither way or as a false positive: `FalsePositives` says which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mammo.metrics.films import Film
 from mammo.metrics.matching import Chosen, Matched, match_films
-from mammo.metrics.statistic import Statistic, Weights, patients_of, split
+from mammo.metrics.statistic import Statistic, Weights, patients_of, share_of, split
 from mammo.settings import HitRule
 
 FPPI = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -35,7 +35,7 @@ class FalsePositives:
     second_hits: Literal["ignored", "false"] = "ignored"
 
 
-TEAM = FalsePositives()
+COUNTED = FalsePositives()
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class FrocCurve:
 
 
 def froc_curve(
-    films: Sequence[Film], rule: HitRule, counted: FalsePositives = TEAM, chosen: Chosen | None = None
+    films: Sequence[Film], rule: HitRule, counted: FalsePositives = COUNTED, chosen: Chosen | None = None
 ) -> FrocCurve | None:
     """The curve of a set; None without lesions, or without the images that false positives are counted on.
 
@@ -104,6 +104,19 @@ def operating_threshold(films: Sequence[Film], rule: HitRule, fppi: float) -> fl
     return float(kept[-1]) if len(kept) else None
 
 
+def operating_statistics(
+    films: Sequence[Film], rule: HitRule, threshold: float
+) -> tuple[Statistic, Statistic]:
+    """Sensitivity, and false positives per image, of the detections from a score on."""
+    matched = match_films(rule, films)
+    patients, patient_of_film = patients_of(films)
+    counted = matched.scores >= threshold
+    hit = np.bincount(matched.film[matched.hit & counted], minlength=len(films))
+    false = np.bincount(matched.film[matched.false & counted], minlength=len(films))
+    sensitivity = share_of(patient_of_film, hit, _lesions(films, None), len(patients))
+    return sensitivity, share_of(patient_of_film, false, np.ones(len(films)), len(patients))
+
+
 @dataclass(frozen=True)
 class FrocCounts:
     """What sensitivities at rates are computed from, for many resamples of the patients at once.
@@ -134,7 +147,7 @@ class FrocCounts:
 
 
 def froc_counts(
-    films: Sequence[Film], rule: HitRule, counted: FalsePositives = TEAM, chosen: Chosen | None = None
+    films: Sequence[Film], rule: HitRule, counted: FalsePositives = COUNTED, chosen: Chosen | None = None
 ) -> FrocCounts:
     """Match a set once, for all resamples of it."""
     matched = match_films(rule, films, chosen)
@@ -165,8 +178,16 @@ def _table(
     return cells.reshape(count, levels).astype(np.float64)
 
 
+def froc_at(
+    films: Sequence[Film], rule: HitRule, rates: Sequence[float], counted: FalsePositives = COUNTED
+) -> Callable[[Weights], NDArray[np.float64]]:
+    """Sensitivity at rates of false positives per image: weights → (resamples, rates), for the band of a picture."""
+    counts = froc_counts(films, rule, counted)
+    return lambda weights: counts.sensitivities(weights, rates)
+
+
 def froc_statistics(
-    films: Sequence[Film], rule: HitRule, counted: FalsePositives = TEAM, chosen: Chosen | None = None
+    films: Sequence[Film], rule: HitRule, counted: FalsePositives = COUNTED, chosen: Chosen | None = None
 ) -> list[Statistic]:
     """The sensitivities at the seven rates of `FPPI`, and their mean last."""
     counts = froc_counts(films, rule, counted, chosen)

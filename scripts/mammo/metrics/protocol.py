@@ -70,13 +70,6 @@ def clean_cases_statistic(films: Sequence[Film], threshold: float) -> Statistic:
     return share_of(owners, [clean[case] for case in normal], np.ones(len(normal)), len(patients))
 
 
-def false_positives_statistic(films: Sequence[Film], rule: HitRule, threshold: float) -> Statistic:
-    """Detections from the threshold on that hit no lesion, per image of the set."""
-    patients, patient_of_film = patients_of(films)
-    false = [(~hits(rule, film.from_score(threshold), film.lesions).any(axis=1)).sum() for film in films]
-    return share_of(patient_of_film, false, np.ones(len(films)), len(patients))
-
-
 def _hit(film: Film, rule: HitRule, threshold: float) -> NDArray[np.bool_]:
     return hits(rule, film.from_score(threshold), film.lesions).any(axis=0)
 
