@@ -665,6 +665,15 @@ class EvaluationSettings(Section):
     froc_hit_rule: HitRule = Field(
         "detection_centre_in_lesion", description="What hits a lesion in FROC (sens_at_*)."
     )
+    operating_fppi: float = Field(
+        1.0,
+        gt=0,
+        description="Operating point: false positives per image on validation that the score threshold keeps to.",
+    )
+    resamples: int = Field(
+        2000, ge=100, le=100_000, description="Of the bootstrap over patients, for intervals."
+    )
+    seed: int = Field(0, ge=0, description="Of the bootstrap.")
 
 
 FusionMethod = Literal["wbf", "wcf", "nmw", "nms", "soft_nms", "team_drop", "team_mean"]

@@ -20,10 +20,12 @@ def ensemble_rows(
     *,
     test_set: str,
     run_ids: Mapping[str, str],
+    operating_thresholds: Mapping[str, float | None] | None = None,
 ) -> list[Row]:
     """Rows of the members by name, the ensemble's last.
 
-    `fused`: the ensemble's name and its detections. `run_ids`: by model. Raises `UserError` as `join_films` does.
+    `fused`: the ensemble's name and its detections. `run_ids`, `operating_thresholds` (each model's own, from
+    validation): by model. Raises `UserError` as `join_films` does.
     """
     name, detections = fused
     models = [(member, "member", [member], found) for member, found in sorted(members.items())]
@@ -37,6 +39,7 @@ def ensemble_rows(
             kind=kind,
             members=behind,
             run_id=run_ids[model],
+            operating_threshold=(operating_thresholds or {}).get(model),
         )
         for model, kind, behind, found in models
     ]
