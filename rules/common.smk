@@ -168,6 +168,19 @@ def member_validation_detections(wildcards):
     return expand("results/detections/{name}/validation.csv", name=names) if PLAN.validate(names) else []
 
 
+def member_validation_figures(wildcards):
+    """Input function: figures of each member on its own validation set; nothing where one has none."""
+    names = PLAN.snapshots_among(member_names(wildcards.ensemble))
+    return expand("results/validation/{name}.csv", name=names) if PLAN.validate(names) else []
+
+
+def ensemble_validation_arguments(wildcards, input):
+    """Param: what gives the operating points of an ensemble and its members; while members are unknown, nothing."""
+    # Until the checkpoint has run, Snakemake hands a placeholder in place of the list.
+    looks = [path for path in input.looks if path.endswith("/validation.csv")]
+    return PLAN.ensemble_validation_arguments(wildcards.ensemble, looks)
+
+
 def validation_sets_of(snapshots):
     """Images and lesions of each validation set behind snapshots; nothing where one of them has none."""
     models = dict.fromkeys(name.rpartition("_")[0] for name in snapshots) if PLAN.validate(snapshots) else []

@@ -112,16 +112,24 @@ rule ensemble_validation:
 
 
 rule ensemble:
-    """Fuse the members' detections on a test set; a row for each member, the ensemble's last."""
+    """Fuse the members' detections on a test set; a row for each member, the ensemble's last; a row a figure."""
     input:
         chosen="results/ensembles/{ensemble}/members.csv",
         sweep=lambda wildcards: PLAN.sweep_table(wildcards.ensemble),
         detections=member_detections,
         images=lambda wildcards: merged_test_set(wildcards.test_set).images,
         lesions=lambda wildcards: merged_test_set(wildcards.test_set).lesions,
+        # What gives operating points their thresholds: of each member its own set, of the ensemble what all share.
+        validation=member_validation_tables,
+        looks=member_validation_detections,
+        fused=expand(
+            "results/ensembles/{{ensemble}}/validation.{table}.csv",
+            table=["images", "lesions", "detections"],
+        ),
     output:
         detections="results/ensembles/{ensemble}/{test_set}.detections.csv",
         table="results/ensembles/{ensemble}/{test_set}.csv",
+        figures="results/ensembles/{ensemble}/{test_set}.figures.csv",
     log:
         "logs/ensemble/{ensemble}_{test_set}.log",
     benchmark:
@@ -131,6 +139,7 @@ rule ensemble:
     params:
         fusion=lambda wildcards: PLAN.fusion_argument(wildcards.ensemble),
         evaluation=settings(CONFIG.evaluation),
+        validation=ensemble_validation_arguments,
         code=code("ensemble.py"),
         run=program("ensemble.py"),
     message:
@@ -138,9 +147,42 @@ rule ensemble:
     shell:
         "{params.run} --name {wildcards.ensemble:q} --test-set {wildcards.test_set:q}"
         " --images {input.images:q} --lesions {input.lesions:q}"
-        " --chosen {input.chosen:q} --members {input.detections:q}"
+        " --chosen {input.chosen:q} --members {input.detections:q} --validation {params.validation:q}"
         " --fusion {params.fusion:q} --evaluation {params.evaluation:q} --code {params.code:q}"
-        " --out-detections {output.detections:q} --out-table {output.table:q} > {log:q} 2>&1"
+        " --out-detections {output.detections:q} --out-table {output.table:q} --out-figures {output.figures:q}"
+        " > {log:q} 2>&1"
+
+
+rule gain:
+    """Hold an ensemble against its best member, its mean member and itself without each, with paired intervals."""
+    input:
+        chosen="results/ensembles/{ensemble}/members.csv",
+        sweep=lambda wildcards: PLAN.sweep_table(wildcards.ensemble),
+        detections=member_detections,
+        validation=member_validation_figures,
+        images=lambda wildcards: merged_test_set(wildcards.test_set).images,
+        lesions=lambda wildcards: merged_test_set(wildcards.test_set).lesions,
+    output:
+        table="results/ensembles/{ensemble}/{test_set}.gain.csv",
+    log:
+        "logs/gain/{ensemble}_{test_set}.log",
+    benchmark:
+        "logs/gain/{ensemble}_{test_set}.jsonl"
+    conda:
+        "../envs/reporting.yaml"
+    params:
+        metric=lambda wildcards: CONFIG.ensembles[wildcards.ensemble].members.metric,
+        fusion=lambda wildcards: PLAN.fusion_argument(wildcards.ensemble),
+        evaluation=settings(CONFIG.evaluation),
+        code=code("gain.py"),
+        run=program("gain.py"),
+    message:
+        "Compare {wildcards.ensemble} with its members on {wildcards.test_set}"
+    shell:
+        "{params.run} --name {wildcards.ensemble:q} --test-set {wildcards.test_set:q}"
+        " --images {input.images:q} --lesions {input.lesions:q} --chosen {input.chosen:q}"
+        " --members {input.detections:q} --validation {input.validation:q} --metric {params.metric:q}"
+        " --fusion {params.fusion:q} --evaluation {params.evaluation:q} --out {output.table:q} > {log:q} 2>&1"
 
 
 rule ensemble_table:

@@ -5,47 +5,56 @@ from __future__ import annotations
 import argparse
 
 from mammo.errors import run_main
-from mammo.fusion.fuse import Looked, fuse
 from mammo.metrics.comparison import ensemble_rows
-from mammo.metrics.inputs import parse_members
-from mammo.metrics.members import Member, member_weights
+from mammo.metrics.figure_rows import FigureRow, figure_rows
+from mammo.metrics.films import join_films
+from mammo.metrics.inputs import parse_set, threshold_of
 from mammo.metrics.row import ResultRow
-from mammo.metrics.searched import read_fusion
-from mammo.records.run import run_id
+from mammo.metrics.voting import read_voting
+from mammo.records.run import ensemble_run_ids
 from mammo.settings import EvaluationSettings, parse_section, section_json
 from mammo.tables.csvio import read_table, write_table
-from mammo.tables.detections import read_detections, write_detections
+from mammo.tables.detections import write_detections
 from mammo.tables.records import Image, Lesion
 
 
 def main() -> None:
     """Parse, fuse, evaluate, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--members", nargs="+", action="extend", required=True, help="[NAME=]<NAME>/<test set>.csv"
-    )
+    parser.add_argument("--members", nargs="+", required=True, help="[NAME=]<NAME>/<test set>.csv")
     for flag in ("--name", "--test-set", "--images", "--lesions", "--out-detections", "--out-table"):
         parser.add_argument(flag, required=True)
+    parser.add_argument("--out-figures", help="CSV to write: a row a figure of the ensemble")
     parser.add_argument("--chosen", help="members.csv, which says what each counts [all the same]")
+    parser.add_argument(
+        "--validation", nargs="*", default=[], metavar="NAME=images,lesions,detections",
+        help="of members and the ensemble: what gives their operating points",
+    )  # fmt: skip
     for flag in ("--fusion", "--evaluation"):
         parser.add_argument(flag, required=True, help="settings, JSON; of fusion also the table of a sweep")
     parser.add_argument("--code", default="", help="fingerprint of the code, part of the run's identity")
     args = parser.parse_args()
-    fusion = read_fusion(args.fusion)
     evaluation = parse_section(EvaluationSettings, args.evaluation)
     images, lesions = read_table(args.images, Image), read_table(args.lesions, Lesion)
-    paths, looked_at = parse_members(args.members), frozenset(image.image_id for image in images)
-    weights = member_weights(paths, read_table(args.chosen, Member) if args.chosen else [])
-    found = {name: read_detections(path) for name, path in paths.items()}
-    fused = fuse([Looked(looked_at, boxes, weights[name]) for name, boxes in found.items()], fusion)
-    truth = [args.images, args.lesions]
-    ids = {name: run_id(section_json(evaluation), args.code, [*truth, path]) for name, path in paths.items()}
-    own = section_json(fusion, evaluation, weights)
-    ids[args.name] = run_id(own, args.code, [*truth, *paths.values()])
-    ensemble = (args.name, fused)
-    rows = ensemble_rows(images, lesions, found, ensemble, evaluation, test_set=args.test_set, run_ids=ids)
+    voting = read_voting(args.members, args.chosen, args.fusion, images)
+    fused = voting.fused()
+    validation = {files.name: files for files in map(parse_set, args.validation)}
+    points = {name: threshold_of(files, evaluation) for name, files in validation.items()}
+    ids = ensemble_run_ids(
+        args.name, voting.paths, {name: files.paths for name, files in validation.items()},
+        [args.images, args.lesions], settings=section_json(evaluation),
+        own=section_json(voting.fusion, evaluation, voting.weights), code=args.code,
+    )  # fmt: skip
+    ensemble = {"test_set": args.test_set, "run_ids": ids, "operating_thresholds": points}
+    rows = ensemble_rows(images, lesions, voting.found, (args.name, fused), evaluation, **ensemble)
     write_detections(args.out_detections, fused)
     write_table(args.out_table, ResultRow, rows)
+    if args.out_figures:
+        names = {"test_set": args.test_set, "model": args.name, "kind": "ensemble"}
+        films, point = join_films(images, lesions, fused), points.get(args.name)
+        write_table(
+            args.out_figures, FigureRow, figure_rows(films, evaluation, **names, operating_threshold=point)
+        )
 
 
 if __name__ == "__main__":

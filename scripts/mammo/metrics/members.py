@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mammo.errors import UserError
 from mammo.metrics.row import ResultRow
-from mammo.settings import MemberSettings, mirrored_name
+from mammo.settings import MemberSettings, Metric, mirrored_name
 from mammo.tables.csvio import read_table
 from mammo.tables.records import Row, Text
 
@@ -100,6 +100,30 @@ def weights_of(settings: MemberSettings, candidates: Sequence[Row]) -> dict[str,
     _check(candidates)
     weights = {row.model: weight_of(settings, row.model, getattr(row, settings.metric)) for row in candidates}
     return {name: weight for name, weight in sorted(weights.items()) if weight}
+
+
+def by_snapshot(names: Iterable[str]) -> dict[str, list[str]]:
+    """The snapshots among members, each with its looks: itself and, where it is a member, its look at mirror images.
+
+    A look at mirror images whose snapshot is no member stands for itself.
+    """
+    names = list(names)
+    mirrored = {mirrored_name(name) for name in names}
+    return {
+        name: [name, *(look for look in names if look == mirrored_name(name))]
+        for name in names
+        if name not in mirrored
+    }
+
+
+def best_on_validation(metric: Metric, candidates: Sequence[Row]) -> str | None:
+    """The snapshot with the highest metric on validation, of equal ones the first by name; None where none has it.
+
+    Raises `UserError` for candidates as `choose_members` does.
+    """
+    _check(candidates)
+    valued = [(-value, row.model) for row in candidates if (value := getattr(row, metric)) is not None]
+    return min(valued)[1] if valued else None
 
 
 def member_weights(names: Iterable[str], chosen: Sequence[Member]) -> dict[str, float]:

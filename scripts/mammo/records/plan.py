@@ -394,6 +394,27 @@ class Plan:
         """Whether every snapshot has a validation set."""
         return all(self.validation_set(name.rpartition("_")[0]) for name in snapshots)
 
+    def snapshots_among(self, members: Iterable[str]) -> list[str]:
+        """Members but for looks at mirror images."""
+        return [name for name in members if name.rpartition("_")[0] in self.config.models]
+
+    def ensemble_validation_arguments(self, ensemble: str, looks: Iterable[str]) -> list[str]:
+        """NAME=images,lesions,detections of each member on its own validation set, of the ensemble on what all share.
+
+        `looks`: the members' tables results/detections/<member>/validation.csv.
+        """
+        own = []
+        for path in looks:
+            member = Path(path).parent.name
+            model, _, number = member.rpartition("_")
+            (argument,) = self.evaluation_arguments(model, number, ["validation"])
+            own.append(f"{member}={argument.partition('=')[2]}")
+        tables = [
+            f"results/ensembles/{ensemble}/validation.{kind}.csv"
+            for kind in ("images", "lesions", "detections")
+        ]
+        return [*own, f"{ensemble}={','.join(tables)}"]
+
     def sweep_table(self, ensemble: str) -> list[str]:
         """What was tried for an ensemble's fusion; nothing where the config says how to fuse."""
         return [f"results/ensembles/{ensemble}/sweep.csv"] if self.config.ensembles[ensemble].swept else []
