@@ -143,8 +143,9 @@ def _take(grid: Grid, fused: Boxes, place: int) -> None:
 def _reach(side: float, iou: float) -> float:
     """How far along an axis the centre of a box may lie from that of one with this side, if they overlap by more.
 
-    Two sides a and b have at least iou × max(a, b) in common, so that neither is shorter than iou times the other and the
-    centres are at most (a + b) / 2 - iou × max(a, b) apart; this is the maximum over b, with room for rounding.
+    Two sides a and b have at least iou × max(a, b) in common, so that neither is shorter than iou times the other
+    and the centres are at most (a + b) / 2 - iou × max(a, b) apart; this is the maximum over b, with room for
+    rounding.
     """
     if iou <= 0:
         return 1e300
@@ -325,10 +326,7 @@ def _is_twin(row: int, boxes: Boxes, scores: Floats, weights: Floats) -> bool:
     """Whether the row before is equal in all."""
     if row == 0 or scores[row] != scores[row - 1] or weights[row] != weights[row - 1]:
         return False
-    for side in range(4):
-        if boxes[row, side] != boxes[row - 1, side]:
-            return False
-    return True
+    return (boxes[row] == boxes[row - 1]).all()
 
 
 @compiled
