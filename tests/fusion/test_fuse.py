@@ -93,10 +93,10 @@ def _shuffled(rng: np.random.Generator, member: Looked) -> Looked:
 
 def test_weights_count_in_proportion_among_those_that_looked():
     light, heavy = member(box(0.4, 0, 0, 10, 10)), member(box(0.8, 0, 0, 10, 10), images=("1", "2"))
-    mean = (0.4 * 2 + 0.8 * 6) / 8
+    mean = 0.7  # (0.4 × 2 + 0.8 × 6) / 8
     assert plain(fuse([replace(light, weight=2), replace(heavy, weight=6)], WBF)) == [(mean, 0, 0, 10, 10)]
     assert plain(fuse([replace(light, weight=1), replace(heavy, weight=3)], WBF)) == [(mean, 0, 0, 10, 10)]
-    alone = replace(member(box(0.4, 0, 0, 10, 10), images=("3",)), weight=0.001)
+    alone = replace(member(box(0.4, 0, 0, 10, 10, image_id="3"), images=("3",)), weight=0.001)
     for settings in (WBF, NMS):
         assert plain(fuse([alone, heavy], settings))[-1][0] == 0.4
 
