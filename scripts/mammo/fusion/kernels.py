@@ -280,7 +280,9 @@ def wbf(boxes: Boxes, scores: Floats, weights: Floats, iou: float, looked: float
         if cluster < 0:
             cluster, count = count, count + 1
         _join(grid, cluster, fused, weighted, total, weight, boxes, scores, weights, row)
-    return fused[:count], total[:count] / np.maximum(weight[:count], looked)
+    for cluster in range(count):
+        total[cluster] /= max(weight[cluster], looked)
+    return fused[:count], total[:count]
 
 
 @compiled
@@ -317,8 +319,12 @@ def wcf(
         if not spoke[cluster, members[row]]:
             spoke[cluster, members[row]] = True
             _join(grid, cluster, fused, weighted, total, weight, boxes, scores, weights, row)
-    share = np.minimum(weight[:count] / looked, 1.0)  # 1 where all saw it, however their weights were summed
-    return fused[:count], total[:count] / weight[:count] * share**penalty
+    for cluster in range(count):
+        share = min(
+            weight[cluster] / looked, 1.0
+        )  # 1 where all saw it, in whatever order their weights were summed
+        total[cluster] = total[cluster] / weight[cluster] * share**penalty
+    return fused[:count], total[:count]
 
 
 @inner
@@ -326,7 +332,10 @@ def _is_twin(row: int, boxes: Boxes, scores: Floats, weights: Floats) -> bool:
     """Whether the row before is equal in all."""
     if row == 0 or scores[row] != scores[row - 1] or weights[row] != weights[row - 1]:
         return False
-    return (boxes[row] == boxes[row - 1]).all()
+    equal = True
+    for side in range(4):
+        equal &= boxes[row, side] == boxes[row - 1, side]
+    return equal
 
 
 @compiled
