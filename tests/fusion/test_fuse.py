@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from fusion_groups import hostile_boxes, random_boxes
 
 from mammo.errors import UserError
 from mammo.fusion.fuse import Looked, fuse
+from mammo.fusion.methods import METHODS
 from mammo.settings import FusionSettings
 from mammo.tables.detections import DetectionColumns, as_columns
 from mammo.tables.records import Detection
@@ -60,6 +64,55 @@ def test_the_order_of_members_does_not_matter(settings):
         assert len(outcomes) == 1
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("boxes", [random_boxes, hostile_boxes])
+def test_neither_members_nor_rows_have_an_order(method, boxes):
+    settings = FusionSettings(method=method, iou=0.4)
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        members = [_a_member(rng, boxes, weight) for weight in rng.choice([0.7, 1.0, 1.3], 4).tolist()]
+        shuffled = [_shuffled(rng, members[number]) for number in rng.permutation(4)]
+        expected, found = fuse(members, settings), fuse(shuffled, settings)
+        assert rows(found) == rows(expected)
+        assert len(expected.scores)
+
+
+def _a_member(rng: np.random.Generator, boxes: Callable, weight: float) -> Looked:
+    count, images = 40, ["a", "b", "c"][: rng.integers(1, 4)]
+    names, labels = rng.choice(images, count).tolist(), rng.choice(["m", "n"], count).tolist()
+    found = DetectionColumns(names, boxes(rng, count), rng.integers(0, 5, count) / 4, labels)
+    return Looked(frozenset(images), found, weight)
+
+
+def _shuffled(rng: np.random.Generator, member: Looked) -> Looked:
+    found, order = member.detections, rng.permutation(len(member.detections.scores))
+    names, labels = [found.image_ids[row] for row in order], [found.labels[row] for row in order]
+    moved = DetectionColumns(names, found.boxes[order], found.scores[order], labels)
+    return Looked(member.images, moved, member.weight)
+
+
+def test_weights_count_in_proportion_among_those_that_looked():
+    light, heavy = member(box(0.4, 0, 0, 10, 10)), member(box(0.8, 0, 0, 10, 10), images=("1", "2"))
+    mean = 0.7  # (0.4 × 2 + 0.8 × 6) / 8
+    assert plain(fuse([replace(light, weight=2), replace(heavy, weight=6)], WBF)) == [(mean, 0, 0, 10, 10)]
+    assert plain(fuse([replace(light, weight=1), replace(heavy, weight=3)], WBF)) == [(mean, 0, 0, 10, 10)]
+    alone = replace(member(box(0.4, 0, 0, 10, 10, image_id="3"), images=("3",)), weight=0.001)
+    for settings in (WBF, NMS):
+        assert plain(fuse([alone, heavy], settings))[-1][0] == 0.4
+
+
+@pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf")])
+def test_a_weight_that_is_no_positive_number_is_an_error(weight):
+    with pytest.raises(UserError, match=f"above 0, found {weight}"):
+        fuse([replace(member(), weight=weight)], WBF)
+
+
+def test_soft_nms_leaves_out_what_falls_below_the_floor():
+    settings = FusionSettings(method="soft_nms", score_floor=0.1)
+    found = member(box(0.9, 0, 0, 10, 10), box(0.5, 0, 0, 10, 10), box(0.3, 9, 0, 19, 10))
+    assert [score for score, *_ in plain(fuse([found], settings))] == pytest.approx([0.9, 0.3], abs=0.01)
+
+
 def test_what_all_members_saw_keeps_its_score_and_what_one_of_two_saw_halves():
     both, one = box(0.8, 0, 0, 10, 10), box(0.6, 50, 50, 60, 60)
     assert plain(fuse([member(both, one), member(both)], WBF)) == [(0.8, 0, 0, 10, 10), (0.3, 50, 50, 60, 60)]
@@ -78,8 +131,11 @@ def test_labels_are_fused_apart():
 
 
 def test_nothing_found_is_an_answer():
-    assert rows(fuse([member(), member()], WBF)) == []
-    assert rows(fuse([], NMS)) == []
+    for method in METHODS:
+        settings = FusionSettings(method=method)
+        assert rows(fuse([member(), member(images=("1", "2"))], settings)) == []
+        assert rows(fuse([], settings)) == []
+        assert plain(fuse([member(box(0.5, 0, 0, 9, 9))], settings)) == [(0.5, 0, 0, 9, 9)]
 
 
 def test_boxes_below_the_floor_and_without_area_are_left_out():

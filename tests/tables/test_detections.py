@@ -8,7 +8,7 @@ import pytest
 from mammo.errors import UserError
 from mammo.tables import detections as module
 from mammo.tables.csvio import read_table, write_table
-from mammo.tables.detections import as_columns, read_detections
+from mammo.tables.detections import as_columns, read_detections, write_detections
 from mammo.tables.records import Detection
 
 HEADER = "image_id,x1,y1,x2,y2,score,label\n"
@@ -50,6 +50,38 @@ def test_columns_hold_what_rows_hold_bit_for_bit(tmp_path, rows):
     write_table(tmp_path / "d.csv", Detection, rows)
     assert same(read_detections(tmp_path / "d.csv"), as_columns(rows))
     assert as_columns(rows).boxes.shape == (len(rows), 4)
+
+
+ODD_NUMBERS = (
+    0.1 + 0.2,
+    3.0,
+    -0.0,
+    1e-7,
+    123456.75,
+    1e15,
+    2.0**53,
+    1e16,
+    1e22,
+    1e300,
+    5e-324,
+    999999999999999.0,
+)
+
+
+def test_columns_are_written_as_rows_are_byte_for_byte(tmp_path):
+    names = ["a", "a,b", 'a "b"', "a\nb", "a\rb", "é", " a "]
+    rng = np.random.default_rng(0)
+    rows = [
+        row(names[place % len(names)], x1=x1, label=f"m{place % 2}") for place, x1 in enumerate(ODD_NUMBERS)
+    ]
+    rows += [
+        row(score=float(score), x1=float(x1))
+        for score, x1 in zip(rng.random(300), rng.normal(0, 900, 300).round(2), strict=True)
+    ]
+    for some in ([], rows, [row(x1=x1) for x1 in ODD_NUMBERS if x1 < 1e15]):
+        write_table(tmp_path / "rows.csv", Detection, some)
+        write_detections(tmp_path / "columns.csv", as_columns(some))
+        assert (tmp_path / "columns.csv").read_bytes() == (tmp_path / "rows.csv").read_bytes()
 
 
 def test_a_plain_table_is_not_read_row_by_row(tmp_path, monkeypatch):

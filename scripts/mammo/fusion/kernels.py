@@ -143,8 +143,9 @@ def _take(grid: Grid, fused: Boxes, place: int) -> None:
 def _reach(side: float, iou: float) -> float:
     """How far along an axis the centre of a box may lie from that of one with this side, if they overlap by more.
 
-    Two sides a and b have at least iou × max(a, b) in common, so that neither is shorter than iou times the other and the
-    centres are at most (a + b) / 2 - iou × max(a, b) apart; this is the maximum over b, with room for rounding.
+    Two sides a and b have at least iou × max(a, b) in common, so that neither is shorter than iou times the other
+    and the centres are at most (a + b) / 2 - iou × max(a, b) apart; this is the maximum over b, with room for
+    rounding.
     """
     if iou <= 0:
         return 1e300
@@ -279,7 +280,9 @@ def wbf(boxes: Boxes, scores: Floats, weights: Floats, iou: float, looked: float
         if cluster < 0:
             cluster, count = count, count + 1
         _join(grid, cluster, fused, weighted, total, weight, boxes, scores, weights, row)
-    return fused[:count], total[:count] / np.maximum(weight[:count], looked)
+    for cluster in range(count):
+        total[cluster] /= max(weight[cluster], looked)
+    return fused[:count], total[:count]
 
 
 @compiled
@@ -316,8 +319,12 @@ def wcf(
         if not spoke[cluster, members[row]]:
             spoke[cluster, members[row]] = True
             _join(grid, cluster, fused, weighted, total, weight, boxes, scores, weights, row)
-    share = np.minimum(weight[:count] / looked, 1.0)  # 1 where all saw it, however their weights were summed
-    return fused[:count], total[:count] / weight[:count] * share**penalty
+    for cluster in range(count):
+        share = min(
+            weight[cluster] / looked, 1.0
+        )  # 1 where all saw it, in whatever order their weights were summed
+        total[cluster] = total[cluster] / weight[cluster] * share**penalty
+    return fused[:count], total[:count]
 
 
 @inner
@@ -325,10 +332,10 @@ def _is_twin(row: int, boxes: Boxes, scores: Floats, weights: Floats) -> bool:
     """Whether the row before is equal in all."""
     if row == 0 or scores[row] != scores[row - 1] or weights[row] != weights[row - 1]:
         return False
+    equal = True
     for side in range(4):
-        if boxes[row, side] != boxes[row - 1, side]:
-            return False
-    return True
+        equal &= boxes[row, side] == boxes[row - 1, side]
+    return equal
 
 
 @compiled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +141,7 @@ def _member_rows(
 def _coded(names: Sequence[str], codes: dict[str, int]) -> Integers:
     if len(codes) == 1 and names.count(next(iter(codes))) == len(names):
         return np.zeros(len(names), np.int64)
-    return np.fromiter((codes.get(name, -1) for name in names), np.int64, len(names))
+    return np.fromiter(map(codes.get, names, repeat(-1)), np.int64, len(names))
 
 
 def _nothing() -> tuple[NDArray, ...]:

@@ -86,8 +86,6 @@ def _text_cells(texts: list[str]) -> list[str]:
 
 def _number_texts(values: NDArray[np.float64]) -> list[str]:
     """Floats as `write_table` writes them: the shortest text that reads back equal, whole numbers without a point."""
-    if (np.abs(values) >= 1e15).any():
-        return [csv_text(value) for value in values.tolist()]
-    return [
-        text.removesuffix(".0") for text in map(repr, (values + 0.0).tolist())
-    ]  # + 0.0: no minus before a zero
+    distinct, places = np.unique(values, return_inverse=True)
+    texts = [csv_text(value) for value in distinct.tolist()]
+    return np.array(texts, object)[places].tolist()
