@@ -6,7 +6,7 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz lint format bench gpu fit-gpu lock clean distclean environment test-environment
+.PHONY: help demo sweep test fuzz lint format bench gpu fit-gpu lock clean distclean environment test-environment
 
 # A user's settings for other Pythons must not reach this one. Without bytecode Snakemake takes 5 to 9 s to start.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDONTWRITEBYTECODE SNAKEMAKE_PROFILE
@@ -46,6 +46,9 @@ fuzz: test-environment  ## Spoilt inputs for every reader, FUZZ_SECONDS=60 each;
 
 bench: test-environment  ## Every comparison of benchmarks/, into benchmarks/results.json; ARGS=films for some
 	@$(PY) benchmarks/run.py $(ARGS)
+
+sweep: environment  ## What each way to fuse is worth on validation, for ensembles with fusion: sweep; PROFILE=profiles/gpu
+	@$(SNAKEMAKE) --profile $(or $(PROFILE),profiles/demo) -- sweeps
 
 gpu:  ## An environment with TensorFlow's CUDA wheels in .venv-gpu (several GB)
 	@bash envs/setup.sh .venv-gpu gpu.lock

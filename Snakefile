@@ -40,6 +40,17 @@ rule all:
             for test_set in ENSEMBLE_TESTS
             for ensemble in ensembles_on(test_set)
         ],
+        [
+            f"results/ensembles/{ensemble}/{test_set}.gain.csv"
+            for test_set in ENSEMBLE_TESTS
+            for ensemble in ensembles_on(test_set)
+        ],
+
+
+rule sweeps:
+    """The sweep of every ensemble with `fusion: sweep`: how each way to fuse does on validation."""
+    input:
+        [table for ensemble in CONFIG.ensembles for table in PLAN.sweep_table(ensemble)],
 
 
 rule data:

@@ -11,7 +11,10 @@ from pydantic import BaseModel
 from mammo.errors import run_main
 from mammo.files import write_text_atomic
 from mammo.metrics.figure_rows import FigureRow
+from mammo.metrics.gain import GainRow
+from mammo.metrics.members import Member
 from mammo.metrics.row import ResultRow
+from mammo.metrics.searched import GreedyRow, SweepRow
 from mammo.settings import Config
 from mammo.tables.records import Detection, Image, Lesion, Reject
 
@@ -23,6 +26,10 @@ MODELS: dict[str, type[BaseModel]] = {
     "detections": Detection,
     "results": ResultRow,
     "figures": FigureRow,
+    "members": Member,
+    "sweep": SweepRow,
+    "greedy": GreedyRow,
+    "gain": GainRow,
 }
 
 

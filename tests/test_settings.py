@@ -529,6 +529,18 @@ def test_the_committed_schemas_are_those_of_the_models(root, tmp_path):
     assert made == committed, "run: python scripts/schemas.py --out schemas"
     assert set(made) == {
         f"{name}.schema.json"
-        for name in ("config", "images", "lesions", "rejects", "detections", "results", "figures")
+        for name in (
+            "config",
+            "images",
+            "lesions",
+            "rejects",
+            "detections",
+            "results",
+            "figures",
+            "members",
+            "sweep",
+            "greedy",
+            "gain",
+        )
     }
     assert all(b"\r" not in content for content in made.values())

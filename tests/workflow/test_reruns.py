@@ -9,14 +9,15 @@ import re
 import pytest
 
 FIRST_STATEMENT = "from __future__ import annotations"
-FIGURES = {"evaluate", "all_snapshots", "validate", "members", "ensemble", "ensemble_table", "froc"}
+OF_ENSEMBLES = {"ensemble", "ensemble_table", "froc", "gain"}
+FIGURES = {"evaluate", "all_snapshots", "validate", "members"} | OF_ENSEMBLES
 AFTER_DETECTION = FIGURES | {"overlays"}
-DETECTION = {"detect", "detect_validation"} | AFTER_DETECTION
+DETECTION = {"detect", "detect_validation", "ensemble_validation"} | AFTER_DETECTION
 AFTER_TRAINING = {"snapshot"} | DETECTION
 TRAINING = {"train"} | AFTER_TRAINING
 AFTER_TABLES = {"part", "train_set", "test_set", "network_films", "data_report"} | TRAINING
 AFTER_FILMS = {"decode", "audit", "tabulate"} | AFTER_TABLES
-FUSION = {"ensemble", "ensemble_table", "overlays", "froc"}
+FUSION = {"ensemble_validation", "overlays"} | OF_ENSEMBLES
 
 
 ALL = ["all"]
@@ -102,6 +103,32 @@ def experiment(config):
         ),
         pytest.param(lambda c: c["ensembles"]["best2"].update(fusion={"iou": 0.4}), FUSION, id="fusion-iou"),
         pytest.param(
+            lambda c: c["ensembles"]["best2"]["members"].update(weights="validation"),
+            {"members"} | FUSION,
+            id="weights",
+        ),
+        pytest.param(
+            lambda c: c["ensembles"]["best2"].update(fusion="sweep"),
+            {"sweep", "members"} | FUSION,
+            id="fusion-sweep",
+        ),
+        pytest.param(
+            lambda c: c["ensembles"]["best2"].update(members={"greedy": 2}),
+            {"greedy", "members"} | FUSION,
+            id="greedy",
+        ),
+        pytest.param(
+            lambda c: c["ensembles"]["best2"]["members"].update(flips=True),
+            {"members"} | FUSION,
+            id="flips",
+        ),
+        pytest.param(
+            lambda c: experiment(c).update(averages=[[1, 2]]),
+            {"average", "detect", "detect_validation", "evaluate", "all_snapshots", "validate", "members"}
+            | FUSION,
+            id="averages",
+        ),
+        pytest.param(
             lambda c: c.update(evaluation={"score_threshold": 0.2}), AFTER_DETECTION, id="metric-threshold"
         ),
         pytest.param(lambda c: c.update(report={"overlays": 1}), {"overlays"}, id="overlays"),
@@ -184,7 +211,7 @@ def test_a_training_that_never_ran_and_may_stop_early_is_not_overlooked(changed)
     late["train"]["early_stopping"] = {"monitor": "loss", "patience": 2}
     changed.config["experiments"]["late"] = late
     assert changed.would_run() == {
-        "train", "all_snapshots", "members", "ensemble", "ensemble_table", "overlays", "froc",
+        "train", "all_snapshots", "members", "ensemble_validation", "ensemble", "ensemble_table", "overlays", "froc",
     }  # fmt: skip
 
 
