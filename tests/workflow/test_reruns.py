@@ -104,6 +104,7 @@ def experiment(config):
         pytest.param(
             lambda c: c.update(evaluation={"score_threshold": 0.2}), AFTER_DETECTION, id="metric-threshold"
         ),
+        pytest.param(lambda c: c.update(evaluation={"resamples": 500}), AFTER_DETECTION, id="resamples"),
         pytest.param(lambda c: c.update(report={"overlays": 1}), {"overlays"}, id="overlays"),
         pytest.param(lambda c: experiment(c)["train"].update(epochs=3), TRAINING, id="epochs"),
         pytest.param(lambda c: experiment(c)["train"].update(ema_decay=0.9), TRAINING, id="ema-decay"),
