@@ -177,7 +177,7 @@ def member_validation_figures(wildcards):
 def ensemble_validation_arguments(wildcards, input):
     """Param: what gives the operating points of an ensemble and its members; while members are unknown, nothing."""
     # Until the checkpoint has run, Snakemake hands a placeholder in place of the list.
-    looks = [path for path in input.looks if path.endswith("/validation.csv")]
+    looks = [path for path in input.looks if Path(path).name == "validation.csv"]
     return PLAN.ensemble_validation_arguments(wildcards.ensemble, looks)
 
 

@@ -132,3 +132,21 @@ def test_films_at_network_size_do_not_depend_on_how_they_are_changed_while_train
     behind = code_behind(SCRIPTS / "scale.py", SCRIPTS)
     in_the_room = {path.name for path in behind if path.parent == LIBRARY / "detector"}
     assert in_the_room == {"__init__.py", "ahead.py", "kept_films.py", "network_films.py"}
+
+
+def test_a_training_does_not_depend_on_how_results_are_reported():
+    """Its own figures after each epoch are few: a changed interval or slice must not train anything again."""
+    behind = code_behind(SCRIPTS / "train.py", SCRIPTS)
+    assert LIBRARY / "metrics/froc.py" in behind
+    reported = (
+        "bootstrap",
+        "figures",
+        "figure_rows",
+        "slices",
+        "row",
+        "comparison",
+        "roc",
+        "coco",
+        "calibration",
+    )
+    assert not behind & {LIBRARY / f"metrics/{name}.py" for name in reported}

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from mammo.metrics.films import Film, join_films
+from mammo.metrics.statistic import patients_of
 from mammo.tables.records import Detection, Image, Lesion
 
 NO_DIGEST = "0" * 64
@@ -71,3 +75,49 @@ def five_films() -> tuple[list[Image], list[Lesion], list[Detection]]:
         make_detection("5", 0.3, 5, 5, 25, 25),
     ]
     return images, lesions, detections
+
+
+def random_films(seed: int, *, films: int = 12, boxes: int = 15, ties: bool = True) -> list[Film]:
+    """Films of up to five patients, some without lesions or detections; boxes on a coarse grid, so that many touch or
+    are equal; scores in steps of a tenth, or all different."""
+    rng = np.random.default_rng(seed)
+    sides = {1: (5, 40), 2: (10, 100), 0: (20, 300)}[seed % 3]
+
+    def box() -> tuple[float, ...]:
+        x, y = rng.integers(0, 8, 2) * sides[0]
+        width, height = rng.integers(1, 1 + sides[1] // sides[0], 2) * sides[0]
+        return x, y, x + width, y + height
+
+    images, lesions, found = [], [], []
+    for number in range(films):
+        row = make_image(f"{number:03d}", f"p{rng.integers(0, 5)}", f"s{rng.integers(0, 2)}")
+        images.append(row.model_copy(update={"laterality": rng.choice(["L", "R", ""]), "pixel_mm": 0.5}))
+        truth = [box() for _ in range(rng.integers(0, 4))]
+        lesions += [make_lesion(row.image_id, *one, lesion_id=str(place)) for place, one in enumerate(truth)]
+        for _ in range(rng.integers(0, boxes)):
+            near = truth and rng.random() < 0.5
+            shift = rng.integers(-1, 2, 4)
+            one = np.array(truth[rng.integers(len(truth))]) + shift if near else box()
+            score = rng.integers(0, 11) / 10 if ties else rng.random()
+            found.append(make_detection(row.image_id, score, *one))
+    return join_films(images, lesions, found)
+
+
+def copied_films(films: list[Film], weights: np.ndarray) -> list[Film]:
+    """The set in which each patient's films stand as often as his weight says, each copy another image and study."""
+    _, places = patients_of(films)
+    return [
+        replace(film, image_id=f"{film.image_id}~{copy}", case=(film.case[0], f"{film.case[1]}~{copy}"))
+        for film, place in zip(films, places, strict=True)
+        for copy in range(int(weights[place]))
+    ]
+
+
+@pytest.fixture
+def make_films() -> Callable[..., list[Film]]:
+    return random_films
+
+
+@pytest.fixture
+def copies() -> Callable[[list[Film], np.ndarray], list[Film]]:
+    return copied_films

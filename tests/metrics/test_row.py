@@ -7,7 +7,10 @@ import re
 import pytest
 
 from mammo.errors import UserError
+from mammo.metrics.bootstrap import paired_difference, resamples_of
+from mammo.metrics.figure_rows import figure_rows
 from mammo.metrics.films import join_films
+from mammo.metrics.froc import FPPI, froc_statistics, operating_threshold
 from mammo.metrics.row import ResultRow, result_row
 from mammo.settings import EvaluationSettings
 from mammo.tables.csvio import columns, read_table, write_table
@@ -28,9 +31,12 @@ WITH_INTERVAL = [
 ]  # fmt: skip
 
 
-def row_of(images, lesions, detections):
-    names = {"test_set": "abn", "model": "m_01", "kind": "snapshot", "members": ["m_01"], "run_id": "0" * 12}
-    return result_row(join_films(images, lesions, detections), EvaluationSettings(), **names)
+NAMES = {"test_set": "abn", "model": "m_01", "kind": "snapshot"}
+
+
+def row_of(images, lesions, detections, **changes):
+    films = join_films(images, lesions, detections)
+    return result_row(films, EvaluationSettings(), **NAMES, members=["m_01"], run_id="0" * 12, **changes)
 
 
 def test_columns_are_those_of_the_spreadsheet():
@@ -42,16 +48,60 @@ def test_later_columns_stand_behind_them():
     assert columns(ResultRow)[len(COLUMNS) :] == [*LATER_COLUMNS, *bounds, "resamples"]
 
 
-def test_the_worked_example_of_the_documentation(five_films, root):
-    row = vars(row_of(*five_films))
-    text = (root / "docs" / "metrics.md").read_text(encoding="utf-8")
-    table = dict(re.findall(r"^\| `([\w.]+)` = ([\d.]+) \|", text, flags=re.MULTILINE))
+@pytest.fixture
+def documentation(root) -> str:
+    return (root / "docs" / "metrics.md").read_text(encoding="utf-8")
+
+
+def test_the_worked_example_of_the_documentation(five_films, documentation):
+    row = vars(row_of(*five_films, operating_threshold=0.5))
+    table = dict(re.findall(r"^\| `([\w.]+)` = ([\d.]+) \|", documentation, flags=re.MULTILINE))
     assert {name: float(value) for name, value in table.items()} == {
         "images": 5, "cases": 3, "lesions": 4, "lesions_hit": 2, "sensitivity": 0.5, "clean_images": 0.5,
         "clean_cases": 0, "ap50": 0.333333, "sens_at_0.125": 0.5, "sens_at_0.25": 0.5, "sens_at_0.5": 0.75,
         "sens_at_1": 0.75, "sens_at_2": 0.75, "sens_at_4": 0.75, "sens_at_8": 0.75, "froc_mean": 0.678571,
+        "patients": 3, "sensitivity_single": 0.5, "ap10": 0.625, "ap20": 0.625, "coco_ap": 0.161716,
+        "auc_image": 1, "auc_breast": 1, "auc_case": 1, "operating_threshold": 0.5, "operating_sensitivity": 0.5,
+        "operating_fppi": 0.2, "sensitivity_low": 0, "sensitivity_high": 0.666667,
     }  # fmt: skip
     assert {name: row[name] for name in table} == {name: float(value) for name, value in table.items()}
+
+
+def test_the_worked_example_of_the_long_table(five_films, documentation):
+    """Of the rows with the figure's name: the conditions of the second column, else whole set and configured rules."""
+    settings = EvaluationSettings()
+    rows = figure_rows(join_films(*five_films), settings, **NAMES, operating_threshold=0.5)
+    told = re.findall(r"^\| `([\w.]+)` \| `(\w+)=([^`]+)` \| ([\d.]+) \|", documentation, flags=re.MULTILINE)
+    assert len(told) == 22
+    for figure, column, start, value in told:
+        usual = {"slice": "all", "false_positives": "on all images", "second_hit": "neither"}
+        usual |= {"hit_rule": settings.froc_hit_rule}
+        wanted = usual | {column: start}
+        if not figure.startswith(("sens_at_0", "froc")):
+            wanted = {"slice": wanted["slice"]}
+        (row,) = [
+            row
+            for row in rows
+            if row.figure == figure
+            and all(
+                getattr(row, name) == text if name == "slice" else getattr(row, name).startswith(text)
+                for name, text in wanted.items()
+            )
+            and (figure != "sens_at_1" or row.hit_rule == settings.froc_hit_rule)
+        ]
+        assert row.value == float(value), (figure, column, start)
+
+
+def test_the_worked_example_of_validation_and_of_two_models(five_films):
+    images, lesions, detections = five_films
+    films = join_films(images, lesions, detections)
+    rule = EvaluationSettings().froc_hit_rule
+    assert operating_threshold(films, rule, 0.2) == 0.6
+    other = join_films(images, lesions, [found for found in detections if found.image_id != "3"])
+    at_one = [froc_statistics(model, rule)[FPPI.index(1.0)] for model in (films, other)]
+    found = paired_difference(*at_one, resamples_of(films, 2000, 0))
+    assert (found.value, found.low, found.high) == (0.25, 0, 1)
+    assert found.p == pytest.approx(0.525, abs=5e-4)
 
 
 def test_documentation_defines_every_column(root):
@@ -63,6 +113,7 @@ def test_documentation_defines_every_column(root):
 def test_a_set_without_lesions_leaves_their_figures_empty(image, detection):
     row = vars(row_of([image("1"), image("2")], [], [detection("1", 0.5, 0, 0, 9, 9)]))
     empty = [name for name in COLUMNS if row[name] is None]
+    assert row["operating_sensitivity"] is row["operating_fppi"] is row["auc_image"] is None
     assert empty == [
         name for name in COLUMNS if name in ("sensitivity", "ap50", "froc_mean") or "sens_at" in name
     ]

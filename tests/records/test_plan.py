@@ -149,6 +149,17 @@ def test_arguments_of_an_evaluation_name_images_lesions_and_detections():
     ]
 
 
+def test_an_evaluation_takes_its_operating_point_from_validation_where_there_is_one():
+    assert plan().validation_arguments("e-1", "02") == [
+        "--validation",
+        "d/retinanet_val_main.images.csv,d/retinanet_val_main.lesions.csv,results/detections/e-1_02/validation.csv",
+    ]
+    config = copy.deepcopy(BASE)
+    config["train_sets"]["spare"]["validation"] = {"fraction": 0.0}
+    config["experiments"]["e-2"]["train_set"] = "spare"
+    assert Plan(parse_config(config)).validation_arguments("e-2", "01") == []
+
+
 def test_a_pattern_matches_exactly_the_names():
     pattern = re.compile(Plan.pattern(["a.b", "a", "a"]))
     assert pattern.fullmatch("a.b") and pattern.fullmatch("a") and not pattern.fullmatch("axb")

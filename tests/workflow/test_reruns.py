@@ -11,8 +11,8 @@ import pytest
 FIRST_STATEMENT = "from __future__ import annotations"
 OF_ENSEMBLES = {"ensemble", "ensemble_table", "froc", "gain"}
 FIGURES = {"evaluate", "all_snapshots", "validate", "members"} | OF_ENSEMBLES
-AFTER_DETECTION = FIGURES | {"overlays"}
-DETECTION = {"detect", "detect_validation", "ensemble_validation"} | AFTER_DETECTION
+AFTER_DETECTION = FIGURES | {"ensemble_validation", "overlays"}
+DETECTION = {"detect", "detect_validation"} | AFTER_DETECTION
 AFTER_TRAINING = {"snapshot"} | DETECTION
 TRAINING = {"train"} | AFTER_TRAINING
 AFTER_TABLES = {"part", "train_set", "test_set", "network_films", "data_report"} | TRAINING
@@ -131,6 +131,7 @@ def experiment(config):
         pytest.param(
             lambda c: c.update(evaluation={"score_threshold": 0.2}), AFTER_DETECTION, id="metric-threshold"
         ),
+        pytest.param(lambda c: c.update(evaluation={"resamples": 500}), AFTER_DETECTION, id="resamples"),
         pytest.param(lambda c: c.update(report={"overlays": 1}), {"overlays"}, id="overlays"),
         pytest.param(lambda c: experiment(c)["train"].update(epochs=3), TRAINING, id="epochs"),
         pytest.param(lambda c: experiment(c)["train"].update(ema_decay=0.9), TRAINING, id="ema-decay"),

@@ -72,7 +72,7 @@ def lesions_of_type(films: Sequence[Film], lesion_type: str) -> list[NDArray[np.
 
 
 def longest_sides_mm(film: Film) -> NDArray[np.float64]:
-    """The longer side of each lesion's box in millimetres, shape (lesions,); NaN where the size of a pixel is unknown."""
+    """The longer side of each lesion's box in millimetres, shape (lesions,); NaN where a pixel's size is unknown."""
     pixel_mm = film.image.pixel_mm if film.image else None
     sides = (film.lesions[:, 2:] - film.lesions[:, :2]).max(axis=1, initial=0)
     return sides * (np.nan if pixel_mm is None else pixel_mm)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -67,7 +68,7 @@ def reliability(films: Sequence[Film], of: Of = "image") -> list[ReliabilityBin]
     scores, outcomes, _ = _scores(films, of)
     bins, edges = _bins(scores), np.linspace(0, 1, BINS + 1)
     table = []
-    for place, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for place, (low, high) in enumerate(pairwise(edges)):
         own = bins == place
         means = (float(scores[own].mean()), float(outcomes[own].mean())) if own.any() else (None, None)
         table.append(ReliabilityBin(float(low), float(high), int(own.sum()), *means))

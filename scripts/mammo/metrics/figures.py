@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 
 from mammo.metrics.average_precision import average_precision_statistic
-from mammo.metrics.calibration import brier, calibration_error
+from mammo.metrics.calibration import Of, brier, calibration_error
 from mammo.metrics.coco import coco_statistics
 from mammo.metrics.films import Film
 from mammo.metrics.froc import (
@@ -38,7 +38,7 @@ from mammo.settings import EvaluationSettings, HitRule
 AP_IOUS = (0.1, 0.2, 0.5)
 PARTIAL_AUC_FROM = 0.8
 COCO_IOUS = {"coco_ap50": "iou_0.5", "coco_ap75": "iou_0.75"}
-ARTICLES: dict[Level, str] = {"image": "an image", "breast": "a breast", "case": "a case"}
+ONE: dict[Level, str] = {"image": "an image", "breast": "a breast", "case": "a case"}
 BUNCH = "Bunch et al. 1977"
 
 FALSE_POSITIVES = {
@@ -92,11 +92,11 @@ def protocol_figures(
     """The team's own protocol; of chosen lesions only the sensitivity."""
     rule, threshold = settings.hit_rule, settings.score_threshold
     source = "the team's protocol"
-    one_detection = "hits every lesion that it can; further detections of a lesion count nothing"
+    second = "nothing; one detection hits every lesion that it can"
     yield Figure(
         "sensitivity", sensitivity_statistic(films, rule, threshold, chosen),
         "lesions that at least one detection from the score threshold on hits / all lesions", source,
-        _count(films, chosen), rule, "", one_detection, threshold,
+        _count(films, chosen), rule, "", second, threshold,
     )  # fmt: skip
     if chosen is not None:
         return
@@ -104,7 +104,7 @@ def protocol_figures(
     yield Figure(
         "sensitivity_single", sensitivity_statistic(films, rule, threshold, singles),
         "the same of films with exactly one lesion only / lesions of these films", source,
-        _count(films, singles), rule, "", one_detection, threshold,
+        _count(films, singles), rule, "", second, threshold,
     )  # fmt: skip
     yield from clean_figures(films, settings)
 
@@ -176,7 +176,7 @@ def operating_figures(
     where = f"from the lowest score on that gives at most {rate:g} false positives per image on validation"
     told = (rule, FALSE_POSITIVES["all"], SECOND_HITS["ignored"], operating)
     yield Figure(
-        "operating_sensitivity", sensitivity, f"lesions hit / lesions, {where}", BUNCH, _count(films), *told
+        "operating_sensitivity", sensitivity, f"lesions hit (as in FROC) / lesions, {where}", BUNCH, _count(films), *told
     )  # fmt: skip
     yield Figure("operating_fppi", false, f"false positives per image, {where}", BUNCH, len(films), *told)
 
@@ -224,7 +224,7 @@ def auc_figures(
     """Areas under the ROC curve."""
     for level in levels:
         definition = (
-            f"chance that {ARTICLES[level]} with a lesion scores higher than one without, equal scores half; "
+            f"chance that {ONE[level]} with a lesion scores higher than one without, equal scores half; "
             "its score is that of its strongest detection, 0 without any"
         )
         yield Figure(
@@ -240,37 +240,45 @@ def roc_figures(
         rarer = _rarer(films, level)
         yield Figure(
             f"pauc_{level}", partial_auc(films, level, PARTIAL_AUC_FROM),
-            f"area under the ROC curve at specificities from {PARTIAL_AUC_FROM:g} on, 0.5 for chance, 1 for perfect",
+            f"area under the ROC curve of {level}s at specificities from {PARTIAL_AUC_FROM:g} on, standardised: 0.5 is "
+            "chance, 1 is perfect",
             "McClish 1989", rarer,
         )  # fmt: skip
         for specificity in SPECIFICITIES:
             yield Figure(
                 f"sens_at_spec_{specificity:g}_{level}",
                 sensitivity_at_specificity(films, level, specificity),
-                f"highest sensitivity of a score threshold with a specificity of at least {specificity:g}",
-                "Hanley and McNeil 1982", rarer,
+                f"highest share of {level}s with a lesion from a score threshold on that {specificity:.0%} of those without "
+                "stay below", "Hanley and McNeil 1982", rarer,
             )  # fmt: skip
 
 
 def calibration_figures(
     films: Sequence[Film], settings: EvaluationSettings, _operating: float | None = None
 ) -> Iterator[Figure]:
-    """Whether scores are chances."""
-    rule = settings.froc_hit_rule
+    """Whether scores are chances: of images to have a lesion, of stored detections to hit one."""
+    yield from _calibration(
+        films, "image", "an image's highest score and its having a lesion (0 or 1)", len(films)
+    )
     detections = sum(len(film.scores) for film in films)
-    told = ("image", "", len(films), "image's highest score and having a lesion"), (
-        "detection", rule, detections, "stored detection's score and hitting a lesion",
+    yield from _calibration(
+        films,
+        settings.froc_hit_rule,
+        "a stored detection's score and its hitting a lesion (0 or 1)",
+        detections,
+    )
+
+
+def _calibration(films: Sequence[Film], of: Of, told: str, n: int) -> Iterator[Figure]:
+    name, rule = ("image", "") if of == "image" else ("detection", of)
+    yield Figure(
+        f"brier_{name}", brier(films, of), f"mean squared difference of {told}; smaller is better", "Brier 1950", n, rule
     )  # fmt: skip
-    for level, hit_rule, n, of in told:
-        yield Figure(
-            f"brier_{level}", brier(films, hit_rule or "image"),
-            f"mean square of the distance of the {of} (0 or 1); smaller is better", "Brier 1950", n, hit_rule,
-        )  # fmt: skip
-        yield Figure(
-            f"ece_{level}", calibration_error(films, hit_rule or "image"),
-            f"mean distance of the {of} (0 or 1) over 15 bins of equal width; smaller is better",
-            "Naeini et al. 2015, Guo et al. 2017", n, hit_rule,
-        )  # fmt: skip
+    yield Figure(
+        f"ece_{name}", calibration_error(films, of),
+        f"difference of the means of {told}, in 15 bins of equal width of the score, mean over what is in them; "
+        "smaller is better", "Naeini et al. 2015, Guo et al. 2017", n, rule,
+    )  # fmt: skip
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -288,9 +296,9 @@ FAMILIES: tuple[Family, ...] = (
 
 def _count(films: Sequence[Film], chosen: Chosen | None = None) -> int:
     """Lesions that count."""
-    return (
-        sum(len(film.lesions) for film in films) if chosen is None else sum(int(one.sum()) for one in chosen)
-    )
+    if chosen is None:
+        return sum(len(film.lesions) for film in films)
+    return sum(int(counts.sum()) for counts in chosen)
 
 
 def _rarer(films: Sequence[Film], level: Level) -> int:

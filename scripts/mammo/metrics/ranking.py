@@ -1,7 +1,7 @@
 """Precision and recall down a list of detections, for many resamples of the patients at once.
 
-Between two true positives only the number of false positives matters. So what a resample needs is, for each patient, how
-many of his false positives lie before each true positive: one product of matrices gives all resamples.
+Between two true positives only the number of false positives matters. So what a resample needs is, for each patient,
+how many of his false positives lie before each true positive: one product of matrices gives all resamples.
 """
 
 from __future__ import annotations

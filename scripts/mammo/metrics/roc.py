@@ -1,8 +1,8 @@
 """Receiver operating characteristic of images, breasts and cases: does the highest score tell those with a lesion?
 
-A unit (image, breast or case) scores as the highest of its detections, 0 without any, and is positive if it has a lesion.
-AUC: Hanley and McNeil 1982, ties count half. Partial AUC: McClish 1989, standardised so that 0.5 is chance and 1 is
-perfect; as scikit-learn's `roc_auc_score` with `max_fpr`.
+A unit (image, breast or case) scores as the highest of its detections, 0 without any, and is positive if it has a
+lesion. AUC: Hanley and McNeil 1982, ties count half. Partial AUC: McClish 1989, standardised so that 0.5 is chance
+and 1 is perfect; as scikit-learn's `roc_auc_score` with `max_fpr`.
 """
 
 from __future__ import annotations
