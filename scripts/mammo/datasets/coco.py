@@ -6,7 +6,6 @@ Format: cocodataset.org, "Data format"; layout as keras-retinanet's `coco` takes
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,8 +25,8 @@ from mammo.datasets.listed import (
 from mammo.datasets.rawfolder import RawFolder
 from mammo.datasets.texts import read_text
 from mammo.dicom.unusable import Unusable
-from mammo.errors import UserError
 from mammo.settings import DatasetSettings
+from mammo.tables.coco_json import category_names, coco_lists, entry_id
 from mammo.tables.records import Lesion, Reject
 
 _WAY_OUT = "put COCO's JSON files and their images there"
@@ -56,12 +55,12 @@ def index(root: Path, dataset: str, settings: DatasetSettings) -> tuple[list[Ite
 def _images(path: Path, raw: RawFolder) -> Iterator[tuple[str, _Image]]:
     """(place, image) of each entry of `images`; annotations that belong to none are turned down."""
     below = raw.below(path)
-    content = _content(path)
-    names = _names(content["categories"])
-    count = Counter(_id(entry, "id") for entry in content["images"])
+    content = coco_lists(path, read_text(path))
+    names = category_names(content["categories"])
+    count = Counter(entry_id(entry, "id") for entry in content["images"])
     annotations: dict[Any, list[tuple[str, dict]]] = defaultdict(list)
     for position, annotation in enumerate(content["annotations"]):
-        image = _id(annotation, "image_id")
+        image = entry_id(annotation, "image_id")
         if image is None or image not in count:
             raw.reject(f"{below}#annotations/{position}", "its image_id is that of no image of the list")
         else:
@@ -69,39 +68,14 @@ def _images(path: Path, raw: RawFolder) -> Iterator[tuple[str, _Image]]:
     delivery = path.stem.removeprefix("instances_")
     folder = PurePosixPath(below).parent.as_posix()
     for position, entry in enumerate(content["images"]):
-        image = _id(entry, "id")
+        image = entry_id(entry, "id")
         is_only_one = image is not None and count[image] == 1
         row = _Image(delivery, folder, entry, annotations[image], names, is_only_one)
         yield f"{below}#images/{position}", row
 
 
-def _content(path: Path) -> dict[str, list]:
-    """The three lists of a JSON file. Raises `UserError`: without them every film would be a normal."""
-    try:
-        content = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: broken JSON ({str(error)[:120]}); make the export again") from error
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise UserError(
-                f"{path}: COCO needs a list '{key}', and there is none; take other JSON files away"
-            )
-    return content
-
-
-def _id(entry: Any, key: str) -> int | str | None:
-    """An id of an entry; none where there is none that could be one."""
-    value = entry.get(key) if isinstance(entry, dict) else None
-    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
-
-
-def _names(categories: list) -> dict[Any, str]:
-    """Names of the categories by id."""
-    return {_id(entry, "id"): str(_id(entry, "name") or "") for entry in categories}
-
-
 def _film(image: _Image) -> ListedFilm:
-    name = _id(image.entry, "file_name")
+    name = entry_id(image.entry, "file_name")
     if not isinstance(name, str):
         raise Unusable("an image without a file_name")
     return ListedFilm(
@@ -119,7 +93,7 @@ def _lesions(image: _Image) -> list[ListedLesion]:
 
 
 def _lesion(place: str, entry: dict, categories: dict[Any, str]) -> ListedLesion:
-    name = categories.get(_id(entry, "category_id"))
+    name = categories.get(entry_id(entry, "category_id"))
     if not name:
         raise Unusable(f"{place}: its category_id is that of no category")
     if entry.get("iscrowd"):

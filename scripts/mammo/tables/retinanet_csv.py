@@ -48,7 +48,7 @@ def _whole(low: float, high: float) -> tuple[int, int]:
 def read_annotations(path: Path | str) -> dict[str, list[LabelledBox]]:
     """Read a CSV; images in their order, paths as written. Raises `UserError` naming file, line and value."""
     images: dict[str, list[LabelledBox]] = {}
-    for line, cells in _rows(path):
+    for line, cells in read_rows(path):
         if len(cells) != 6 or not cells[0]:
             raise UserError(
                 f"{path}, line {line}: expected path,x1,y1,x2,y2,class_name, found {','.join(cells)!r}"
@@ -83,7 +83,7 @@ def write_classes(path: Path | str, names: Sequence[str]) -> None:
 def read_classes(path: Path | str) -> list[str]:
     """Class names by id. Raises `UserError` where ids are not 0, 1, 2, … or a name stands twice."""
     try:
-        pairs = [(int(cells[1]), cells[0]) for _, cells in _rows(path)]
+        pairs = [(int(cells[1]), cells[0]) for _, cells in read_rows(path)]
     except (ValueError, IndexError) as error:
         raise UserError(f"{path}: expected class_name,id in every row: {error}") from error
     names = [name for _, name in sorted(pairs)]
@@ -96,7 +96,8 @@ def read_classes(path: Path | str) -> list[str]:
     return names
 
 
-def _rows(path: Path | str) -> list[tuple[int, list[str]]]:
+def read_rows(path: Path | str) -> list[tuple[int, list[str]]]:
+    """(line, cells) of the rows that are not empty, of any CSV. Raises `UserError` for what is no UTF-8 CSV."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
