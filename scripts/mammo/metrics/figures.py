@@ -249,8 +249,8 @@ def roc_figures(
             yield Figure(
                 f"sens_at_spec_{specificity:g}_{level}",
                 sensitivity_at_specificity(films, level, specificity),
-                f"highest share of {level}s with a lesion that reach a score which {specificity:.0%} of those without do "
-                "not reach", "Hanley and McNeil 1982", rarer,
+                f"highest share of {level}s with a lesion that reach a score which {specificity:.0%} of those without "
+                "do not", "Hanley and McNeil 1982", rarer,
             )  # fmt: skip
 
 
