@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mammo.annotations.frames import Box
 from mammo.datasets.base import Item
+from mammo.datasets.density import density_of
 from mammo.datasets.labels import LabelRow
 from mammo.datasets.listed import (
     ListedFilm,
@@ -89,6 +90,7 @@ def _film(row: LabelRow) -> ListedFilm:
         study=study,
         laterality=row["laterality"],
         view=row["view position"],
+        density=density_of(row.cells.get("breast density", "")),
     )
 
 
