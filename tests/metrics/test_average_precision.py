@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -41,6 +46,51 @@ def slow_ap(films: list[Film], iou: float, chosen: list[np.ndarray]) -> float:
     precision = [hit / (place + 1) for place, hit in enumerate(found)]
     steps = [max(precision[place:]) for place, (_, true) in enumerate(ranked) if true]
     return sum(steps) / sum(counts.sum() for counts in chosen)
+
+
+@pytest.fixture(scope="module")
+def evaluate() -> Callable[[list[Film], float], float]:
+    """keras-retinanet's own `evaluate`, taken from its source (importing it loads TensorFlow) and given what it would
+    have found and read."""
+    package = importlib.util.find_spec("keras_retinanet")
+    if package is None:
+        pytest.skip("keras-retinanet is not installed")
+    overlap = pytest.importorskip("keras_retinanet.utils.compute_overlap").compute_overlap
+    tree = ast.parse(
+        Path(package.submodule_search_locations[0], "utils", "eval.py").read_text(encoding="utf-8")
+    )
+    tree.body = [node for node in tree.body if getattr(node, "name", "") in ("_compute_ap", "evaluate")]
+
+    def figure(films: list[Film], iou: float) -> float:
+        found = [np.column_stack([film.detections, film.scores])[:100] for film in films]
+        given = {
+            "np": np,
+            "compute_overlap": overlap,
+            "_get_detections": lambda *_, **__: (
+                [[rows[rows[:, 4] > 0.05]] for rows in found],
+                [0.0] * len(films),
+            ),
+            "_get_annotations": lambda _: [[film.lesions] for film in films],
+        }
+        exec(compile(tree, "eval.py", "exec"), given)
+        figures, _ = given["evaluate"](_Generator(len(films)), None, iou_threshold=iou)
+        return float(figures[0][0])
+
+    return figure
+
+
+class _Generator:
+    """What `evaluate` asks a generator: how many films, how many classes."""
+
+    def __init__(self, films: int) -> None:
+        self.size, self.num_classes, self.has_label = lambda: films, lambda: 1, lambda label: label == 0
+
+
+@pytest.mark.parametrize("iou", [0.1, 0.2, 0.5])
+@pytest.mark.parametrize("seed", range(6))
+def test_ap_is_that_of_keras_retinanet_s_evaluate(make_films, evaluate, seed, iou):
+    films = make_films(seed, boxes=140 if seed == 5 else 15, ties=False)
+    assert figure(films, iou) == pytest.approx(evaluate(films, iou), abs=1e-9)
 
 
 @pytest.mark.parametrize("iou", [0.1, 0.2, 0.5])

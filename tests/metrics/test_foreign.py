@@ -44,7 +44,7 @@ def ours(files, five_films) -> list[str]:
 
 def coco(files, five_films) -> list[str]:
     images, lesions, found = five_films
-    number = {image.image_id: place + 7 for place, image in enumerate(images)}
+    number = {image.image_id: place + 1 for place, image in enumerate(images)}
 
     def entry(row):
         bbox = [row.x1, row.y1, row.x2 - row.x1, row.y2 - row.y1]
@@ -91,13 +91,12 @@ def test_without_a_list_of_images_only_those_with_a_box_are_known_and_it_is_said
 
 def test_patients_are_named_by_id_or_file_name(files, five_films):
     lesions, detections = coco(files, five_films)
-    table = "image,patient,laterality,pixel_mm\n7,A,L,0.1\n8,A,R,\n3.jpg,B,,\n4.jpg,C,,\n11,C,,\n"
+    table = "image,patient,laterality,pixel_mm\n1,A,L,0.1\n2,A,R,\n3.jpg,B,,\n4.jpg,C,,\n5,C,,\n"
     found = read_set(lesions, detections, patients=files("patients.csv", table))
-    assert [(film.image_id, film.case[0]) for film in found.films] == [
-        ("10", "C"), ("11", "C"), ("7", "A"), ("8", "A"), ("9", "B")
-    ]  # fmt: skip
+    cases = [(film.image_id, film.case[0]) for film in found.films]
+    assert cases == [("1", "A"), ("2", "A"), ("3", "B"), ("4", "C"), ("5", "C")]
     known = {film.image_id: film.image for film in found.films}
-    assert (known["7"].laterality, known["7"].pixel_mm, known["8"].pixel_mm) == ("L", 0.1, None)
+    assert (known["1"].laterality, known["1"].pixel_mm, known["2"].pixel_mm) == ("L", 0.1, None)
     assert found.notes == []
 
 
@@ -139,6 +138,12 @@ def test_a_detection_that_is_wrong_is_refused_with_its_row(files, row, fault):
     with pytest.raises(UserError) as told:
         read_set(files("l.csv", LESIONS), files("d.csv", table), files("i.csv", IMAGES))
     assert f"d.csv: 1 fault: {fault}" in str(told.value)
+
+
+def test_an_image_that_only_the_detections_name_is_refused_though_nothing_was_found_on_it(files):
+    lesions, detections = files("l.csv", "a,1,1,20,20,mass\n"), files("d.csv", "a,,,,,,\nb,,,,,,\n")
+    with pytest.raises(UserError, match=r"d\.csv: 1 fault: line 2: the image b is none of the set"):
+        read_set(lesions, detections)
 
 
 def test_all_faults_of_a_file_are_counted_and_ten_told(files):

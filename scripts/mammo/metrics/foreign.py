@@ -102,6 +102,10 @@ def _check(table: ForeignTable, kind: str, known: dict[str, ForeignImage]) -> No
             f"{table.path}: all coordinates lie in 0..1, which looks normalised; expected pixels: multiply x by the "
             "image's width and y by its height"
         )
+    named = {box.image_id for box in table.boxes}
+    for image in table.images or []:
+        if image.image_id not in known and image.image_id not in named:
+            table.faults.add(image.where, f"the image {image.image_id} is none of the set")
     for box in table.boxes:
         image = known.get(box.image_id)
         if image is None:
