@@ -176,7 +176,8 @@ def operating_figures(
     where = f"from the lowest score on that gives at most {rate:g} false positives per image on validation"
     told = (rule, FALSE_POSITIVES["all"], SECOND_HITS["ignored"], operating)
     yield Figure(
-        "operating_sensitivity", sensitivity, f"lesions hit (as in FROC) / lesions, {where}", BUNCH, _count(films), *told
+        "operating_sensitivity", sensitivity, f"lesions hit (as in FROC) / lesions, {where}",
+        BUNCH, _count(films), *told,
     )  # fmt: skip
     yield Figure("operating_fppi", false, f"false positives per image, {where}", BUNCH, len(films), *told)
 
@@ -248,8 +249,8 @@ def roc_figures(
             yield Figure(
                 f"sens_at_spec_{specificity:g}_{level}",
                 sensitivity_at_specificity(films, level, specificity),
-                f"highest share of {level}s with a lesion from a score threshold on that {specificity:.0%} of those without "
-                "stay below", "Hanley and McNeil 1982", rarer,
+                f"highest share of {level}s with a lesion that reach a score which {specificity:.0%} of those without "
+                "do not", "Hanley and McNeil 1982", rarer,
             )  # fmt: skip
 
 
@@ -272,7 +273,8 @@ def calibration_figures(
 def _calibration(films: Sequence[Film], of: Of, told: str, n: int) -> Iterator[Figure]:
     name, rule = ("image", "") if of == "image" else ("detection", of)
     yield Figure(
-        f"brier_{name}", brier(films, of), f"mean squared difference of {told}; smaller is better", "Brier 1950", n, rule
+        f"brier_{name}", brier(films, of), f"mean squared difference of {told}; smaller is better",
+        "Brier 1950", n, rule,
     )  # fmt: skip
     yield Figure(
         f"ece_{name}", calibration_error(films, of),
