@@ -8,7 +8,7 @@ import pytest
 
 from mammo.errors import UserError
 from mammo.records.raw import archives_of, raw_folders, tree_digest
-from mammo.records.run import run_id
+from mammo.records.run import ensemble_run_ids, run_id
 from mammo.settings import DatasetSettings, DeliverySettings, PartSettings
 
 PARTS = {"data": PartSettings()}
@@ -124,3 +124,22 @@ def test_equal_content_gives_an_equal_run(tmp_path):
         run_id("{}", "code", [tmp_path / "a"]),
     }
     assert len(others | {first}) == 5
+
+
+def test_an_ensemble_s_identity_is_of_all_its_members_and_a_member_s_of_its_own_tables(tmp_path):
+    for name in ("images", "a", "b", "va", "ve"):
+        (tmp_path / name).write_text(name)
+
+    def ids(own: str = "{}", **validation: str) -> dict[str, str]:
+        members = {name: str(tmp_path / name) for name in ("a", "b")}
+        looked = {name: [str(tmp_path / file)] for name, file in validation.items()}
+        truth = [str(tmp_path / "images")]
+        return ensemble_run_ids("e", members, looked, truth, settings="{}", own=own, code="")
+
+    before = ids()
+    assert len(set(before.values())) == 3 and list(before) == ["a", "b", "e"]
+    assert ids(own="1") == before | {"e": ids(own="1")["e"]} != before
+    assert {name for name, one in ids(a="va").items() if one != before[name]} == {"a"}
+    assert {name for name, one in ids(e="ve").items() if one != before[name]} == {"e"}
+    (tmp_path / "b").write_text("other")
+    assert {name for name, one in ids().items() if one != before[name]} == {"b", "e"}
