@@ -43,7 +43,6 @@ def _items(listing: Listing, root: Path, dataset: str, settings: DatasetSettings
                 study=row.patient,
                 laterality=row.laterality,
                 view=row.view,
-                density=row.density,
                 group="abn",
                 lesion_types=tuple(sorted({lesion.lesion_type for lesion in lesions})),
                 lesions=lesions,

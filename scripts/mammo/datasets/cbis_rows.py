@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mammo.datasets.base import LabelledLesion, need_folder, raw_files
-from mammo.datasets.density import density_of
 from mammo.datasets.labels import LabelRow, cell_fault, read_labels, shortened
 from mammo.errors import UserError
-from mammo.tables.records import Density
 
 FILM, CROP, MASK = "image file path", "cropped image file path", "roi mask file path"
 COLUMNS = (
@@ -44,7 +42,6 @@ class Row:
     patient: str
     laterality: str
     view: str
-    density: Density
     lesion: LabelledLesion
     subject: str
     film_series: str
@@ -95,7 +92,6 @@ def _row(row: LabelRow, table: str, delivery: str) -> Row:
         patient=patient,
         laterality=side,
         view=view,
-        density=density_of(row.cells.get("breast density", "")),
         lesion=LabelledLesion(
             lesion_id=f"{kind}-{int(number):02d}" if _is_number(number) else kind,
             lesion_type=kind,

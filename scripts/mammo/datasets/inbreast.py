@@ -12,13 +12,12 @@ from pathlib import Path
 from mammo.annotations.plist import read_regions
 from mammo.datasets.base import DUPLICATE, Companion, Item, digests, need_folder, patient_id, raw_files
 from mammo.datasets.boxes import lesion_in_film
-from mammo.datasets.density import density_of
 from mammo.datasets.labels import LabelRow, cell_fault, read_labels
 from mammo.datasets.spreadsheet import read_sheet
 from mammo.dicom.unusable import Unusable
 from mammo.errors import UserError
 from mammo.settings import DatasetSettings
-from mammo.tables.records import Density, Lesion, Reject
+from mammo.tables.records import Lesion, Reject
 
 PIXEL_MM = 0.07
 COLUMNS = ("laterality", "view", "acquisition date", "file name", "bi-rads")
@@ -35,7 +34,6 @@ class _Label:
 
     laterality: str
     view: str
-    density: Density
     date: str
     birads: str
     fault: str = ""
@@ -197,7 +195,6 @@ def _label(row: LabelRow, path: Path) -> _Label:
     return _Label(
         laterality=row["laterality"].upper()[:1],
         view=VIEWS.get(view, view),
-        density=density_of(row.cells.get("acr", "")),
         date=row["acquisition date"],
         birads=birads,
         fault=f"{path.name}, line {row.line}: {fault}" if fault else "",
@@ -250,7 +247,6 @@ def _item(
         study=f"{patient}.{label.date}".rstrip("."),
         laterality=side,
         view=view,
-        density=label.density,
         pixel_mm=PIXEL_MM,
         group="abn" if regions else "normal",
         lesion_types=() if regions is None else tuple(sorted(regions)),

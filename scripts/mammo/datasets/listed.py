@@ -28,7 +28,7 @@ from mammo.datasets.rawfolder import RawFolder
 from mammo.dicom.unusable import Unusable
 from mammo.files import sha256_bytes
 from mammo.settings import DatasetSettings
-from mammo.tables.records import Density, Lesion, Reject
+from mammo.tables.records import Lesion, Reject
 
 Row = TypeVar("Row")
 PATHOLOGIES = ("malignant", "benign")
@@ -54,7 +54,6 @@ class ListedFilm:
     study: str = ""
     laterality: str = ""
     view: str = ""
-    density: Density = ""
     pixel_mm: float | None = None
 
 
@@ -212,7 +211,6 @@ def _item(
         study=film.study,
         laterality=film.laterality,
         view=film.view,
-        density=film.density,
         pixel_mm=film.pixel_mm,
         listed_size=film.size,
         group="abn" if lesions else "normal",

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from mammo.annotations.frames import Box
 from mammo.datasets.base import Item
-from mammo.datasets.density import density_of
 from mammo.datasets.labels import LabelRow
 from mammo.datasets.listed import (
     ListedFilm,
@@ -90,7 +89,6 @@ def _film(row: LabelRow) -> ListedFilm:
         study=study,
         laterality=row["laterality"],
         view=row["view position"],
-        density=density_of(row.cells.get("breast density", "")),
     )
 
 

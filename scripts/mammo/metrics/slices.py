@@ -101,4 +101,4 @@ def _known_first(parts: set[str]) -> list[str]:
 
 def _of_image(film: Film, column: str) -> str:
     # A table of images written before a column was added does not have it.
-    return str(getattr(film.image, column)) if film.image else ""
+    return str(getattr(film.image, column, "")) if film.image else ""

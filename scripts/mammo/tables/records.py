@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Text = Annotated[str, Field(min_length=1)]
-Density = Literal["", "a", "b", "c", "d"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -36,7 +35,6 @@ class Image(Row):
     source: Text = Field(description="Raw file, relative to data_dir.")
     source_sha256: Sha256 = Field(description="Of the raw file.")
     sha256: Sha256 = Field(description="Of the written image.")
-    density: Density = Field("", description="Of the breast, BI-RADS a to d, where the delivery says.")
 
 
 class Lesion(Row):
