@@ -217,6 +217,15 @@ def validation_table(wildcards):
     return merged_train_set(wildcards.experiment).validation
 
 
+def validation_looked_at(wildcards):
+    """Input function: a snapshot's validation set and what it found there; nothing where no patient is kept apart."""
+    if PLAN.validation_set(wildcards.model) is None:
+        return []
+    merged = merged_train_set(wildcards.model)
+    detections = f"results/detections/{wildcards.model}_{wildcards.epoch}/validation.csv"
+    return [merged.validation_images, merged.validation_lesions, detections]
+
+
 def looked_at_index(name):
     """Input function: index of a test set, or of the model's own `validation` set, at network size."""
     return lambda wildcards: network_index(wildcards.model, PLAN.looked_at_set(wildcards.model, name))

@@ -2,7 +2,7 @@
 
 
 rule evaluate:
-    """Figures of one snapshot: a row a test set."""
+    """Figures of one snapshot: a row a test set, and a row a figure with its definition and interval."""
     input:
         sets=lambda wildcards: [
             path for test_set in PLAN.tests_of(wildcards.model) for path in merged_test_set(test_set)
@@ -13,8 +13,11 @@ rule evaluate:
             epoch=wildcards.epoch,
             test_set=PLAN.tests_of(wildcards.model),
         ),
+        # What gives the operating point its threshold: never a test set.
+        validation=validation_looked_at,
     output:
         table="results/snapshot_{model}_{epoch}.csv",
+        figures="results/figures/{model}_{epoch}.csv",
     log:
         "logs/evaluate/{model}_{epoch}.log",
     benchmark:
@@ -26,14 +29,15 @@ rule evaluate:
         sets=lambda wildcards: PLAN.evaluation_arguments(
             wildcards.model, wildcards.epoch, PLAN.tests_of(wildcards.model)
         ),
+        validation=lambda wildcards: PLAN.validation_arguments(wildcards.model, wildcards.epoch),
         code=code("evaluate.py"),
         run=program("evaluate.py"),
     message:
         "Evaluate {wildcards.model}_{wildcards.epoch}"
     shell:
-        "{params.run} --test-sets {params.sets:q}"
+        "{params.run} --test-sets {params.sets:q} {params.validation:q}"
         " --model {wildcards.model}_{wildcards.epoch} --settings {params.settings:q} --code {params.code:q}"
-        " --out {output.table:q} > {log:q} 2>&1"
+        " --out {output.table:q} --out-figures {output.figures:q} > {log:q} 2>&1"
 
 
 rule validate:

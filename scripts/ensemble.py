@@ -12,7 +12,8 @@ from mammo.metrics.row import ResultRow
 from mammo.records.run import run_id
 from mammo.settings import EvaluationSettings, FusionSettings, parse_section, section_json
 from mammo.tables.csvio import read_table, write_table
-from mammo.tables.records import Detection, Image, Lesion
+from mammo.tables.detections import read_detections, write_detections
+from mammo.tables.records import Image, Lesion
 
 
 def main() -> None:
@@ -31,14 +32,14 @@ def main() -> None:
     evaluation = parse_section(EvaluationSettings, args.evaluation)
     images, lesions = read_table(args.images, Image), read_table(args.lesions, Lesion)
     paths, looked_at = parse_members(args.members), frozenset(image.image_id for image in images)
-    found = {name: read_table(path, Detection) for name, path in paths.items()}
-    fused = fuse([Looked(looked_at, tuple(boxes)) for boxes in found.values()], fusion)
+    found = {name: read_detections(path) for name, path in paths.items()}
+    fused = fuse([Looked(looked_at, boxes) for boxes in found.values()], fusion)
     truth = [args.images, args.lesions]
     ids = {name: run_id(section_json(evaluation), args.code, [*truth, path]) for name, path in paths.items()}
     ids[args.name] = run_id(section_json(fusion, evaluation), args.code, [*truth, *paths.values()])
     ensemble = (args.name, fused)
     rows = ensemble_rows(images, lesions, found, ensemble, evaluation, test_set=args.test_set, run_ids=ids)
-    write_table(args.out_detections, Detection, fused)
+    write_detections(args.out_detections, fused)
     write_table(args.out_table, ResultRow, rows)
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from mammo.errors import run_main
 from mammo.files import write_text_atomic
+from mammo.metrics.figure_rows import FigureRow
 from mammo.metrics.row import ResultRow
 from mammo.settings import Config
 from mammo.tables.records import Detection, Image, Lesion, Reject
@@ -21,6 +22,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "rejects": Reject,
     "detections": Detection,
     "results": ResultRow,
+    "figures": FigureRow,
 }
 
 

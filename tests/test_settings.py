@@ -414,6 +414,7 @@ def test_the_committed_schemas_are_those_of_the_models(root, tmp_path):
     committed = {path.name: path.read_bytes() for path in (root / "schemas").iterdir()}
     assert made == committed, "run: python scripts/schemas.py --out schemas"
     assert set(made) == {
-        f"{name}.schema.json" for name in ("config", "images", "lesions", "rejects", "detections", "results")
+        f"{name}.schema.json"
+        for name in ("config", "images", "lesions", "rejects", "detections", "results", "figures")
     }
     assert all(b"\r" not in content for content in made.values())

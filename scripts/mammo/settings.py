@@ -21,6 +21,7 @@ from mammo.files import canonical_json
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(_[A-Za-z0-9.-]+)*$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 # One spelling of a path: Snakemake compares them as texts.
 Folder = Annotated[str, Field(min_length=1), AfterValidator(lambda path: str(PurePosixPath(path)))]
@@ -635,20 +636,59 @@ class EvaluationSettings(Section):
     froc_hit_rule: HitRule = Field(
         "detection_centre_in_lesion", description="What hits a lesion in FROC (sens_at_*)."
     )
+    operating_fppi: float = Field(
+        1.0,
+        gt=0,
+        description="Operating point: false positives per image on validation that the score threshold keeps to.",
+    )
+    resamples: int = Field(
+        2000, ge=100, le=100_000, description="Of the bootstrap over patients, for intervals."
+    )
+    seed: int = Field(0, ge=0, description="Of the bootstrap.")
 
 
 class FusionSettings(Section):
-    """How detections of several snapshots become one set."""
+    """How detections of several snapshots become one set; docs/ensembles.md defines every method."""
 
-    method: Literal["wbf", "nms"] = Field(
-        "wbf", description="wbf: weighted boxes fusion; nms: pooled, best box kept."
+    method: Literal["wbf", "wcf", "nmw", "nms", "soft_nms", "team_drop", "team_mean"] = Field(
+        "wbf",
+        description="wbf: weighted boxes fusion; wcf: weighted cluster fusion; nmw: non-maximum weighted; nms: pooled, "
+        "best box kept; soft_nms: pooled, overlapping boxes lose score; team_drop: the team's rule, covered boxes "
+        "dropped; team_mean: the same with scores averaged.",
     )
     iou: Fraction = Field(
         0.55,
         description="Overlap above which two boxes are one finding; best above detect.nms_threshold, so that a "
-        "member's own neighbouring boxes are not taken for agreement.",
+        "member's own neighbouring boxes are not taken for agreement. The team's rules have shares of their own.",
     )
-    score_floor: Fraction = Field(0.01, description="Boxes of members below are not fused.")
+    score_floor: Fraction = Field(
+        0.01, description="Boxes of members below are not fused; nor are those that soft_nms brings below."
+    )
+    soft_nms_decay: Literal["gaussian", "linear"] = Field(
+        "gaussian",
+        description="soft_nms, of an overlap u: gaussian: exp(-u²/soft_nms_sigma); linear: 1 - u above iou.",
+    )
+    soft_nms_sigma: Positive = Field(0.5, description="soft_nms, gaussian: the greater, the less is lost.")
+    wcf_penalty: float = Field(
+        1.0,
+        ge=0,
+        description="wcf: power of the share of members that saw a finding, of those that looked; 0: no penalty, "
+        "1: who saw nothing counts as score 0.",
+    )
+    team_cover: Share = Field(
+        0.75, description="The team's rules: a box goes if another covers so much of its own area."
+    )
+    team_equal: Share = Field(
+        0.9, description="The team's rules: of two that cover each other by so much, the lower score goes."
+    )
+
+    @model_validator(mode="after")
+    def _equal_is_covered(self) -> FusionSettings:
+        if self.team_equal < self.team_cover:
+            raise ValueError(
+                f"team_equal must be at least team_cover, found {self.team_equal} below {self.team_cover}"
+            )
+        return self
 
 
 class MemberSettings(Section):

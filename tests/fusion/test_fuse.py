@@ -10,6 +10,7 @@ import pytest
 from mammo.errors import UserError
 from mammo.fusion.fuse import Looked, fuse
 from mammo.settings import FusionSettings
+from mammo.tables.detections import DetectionColumns, as_columns
 from mammo.tables.records import Detection
 
 WBF = FusionSettings(iou=0.5)
@@ -22,11 +23,16 @@ def box(score: float, *sides: float, image_id: str = "1", label: str = "malignan
 
 
 def member(*found: Detection, images: tuple[str, ...] = ("1",)) -> Looked:
-    return Looked(frozenset(images), found)
+    return Looked(frozenset(images), as_columns(found))
 
 
-def plain(found: list[Detection]) -> list[tuple[float, ...]]:
-    return [(row.score, row.x1, row.y1, row.x2, row.y2) for row in found]
+def rows(found: DetectionColumns) -> list[Detection]:
+    columns = zip(found.image_ids, found.boxes.tolist(), found.scores.tolist(), found.labels, strict=True)
+    return [box(score, *sides, image_id=image_id, label=label) for image_id, sides, score, label in columns]
+
+
+def plain(found: DetectionColumns) -> list[tuple[float, ...]]:
+    return [(row.score, row.x1, row.y1, row.x2, row.y2) for row in rows(found)]
 
 
 THREE = (
@@ -50,7 +56,7 @@ def test_wbf_gives_what_ensemble_boxes_gives():
 def test_the_order_of_members_does_not_matter(settings):
     tied = (member(box(0.5, 0, 0, 10, 10)), member(box(0.5, 3, 0, 13, 10)), member(box(0.5, 6, 0, 16, 10)))
     for members in (THREE, tied):
-        outcomes = {str(fuse(order, settings)) for order in itertools.permutations(members)}
+        outcomes = {str(rows(fuse(order, settings))) for order in itertools.permutations(members)}
         assert len(outcomes) == 1
 
 
@@ -68,12 +74,12 @@ def test_a_member_that_did_not_look_does_not_count_against_a_box():
 def test_labels_are_fused_apart():
     members = [member(box(0.8, 0, 0, 10, 10, label="benign"), box(0.6, 0, 0, 10, 10))]
     for settings in (WBF, NMS):
-        assert [row.label for row in fuse(members, settings)] == ["benign", "malignant"]
+        assert [row.label for row in rows(fuse(members, settings))] == ["benign", "malignant"]
 
 
 def test_nothing_found_is_an_answer():
-    assert fuse([member(), member()], WBF) == []
-    assert fuse([], NMS) == []
+    assert rows(fuse([member(), member()], WBF)) == []
+    assert rows(fuse([], NMS)) == []
 
 
 def test_boxes_below_the_floor_and_without_area_are_left_out():
@@ -113,7 +119,7 @@ def test_nms_is_that_of_the_definition():
     for row in sorted(found, key=lambda row: -row.score):
         if row.score >= 0.01 and all(_iou(row, other) <= 0.5 for other in kept):
             kept.append(row)
-    assert fuse([member(*found[:30]), member(*found[30:])], NMS) == kept
+    assert rows(fuse([member(*found[:30]), member(*found[30:])], NMS)) == kept
 
 
 def _iou(one: Detection, other: Detection) -> float:
@@ -131,4 +137,4 @@ def test_detections_come_sorted_by_image_and_score():
     ]
     apart = FusionSettings(iou=1.0)
     fused = fuse([member(*found, images=("a", "b"))], apart)
-    assert [(row.image_id, row.score) for row in fused] == [("a", 0.1), ("b", 0.9), ("b", 0.2)]
+    assert [(row.image_id, row.score) for row in rows(fused)] == [("a", 0.1), ("b", 0.9), ("b", 0.2)]

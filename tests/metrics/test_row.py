@@ -18,6 +18,14 @@ COLUMNS = [
     "sens_at_0.125", "sens_at_0.25", "sens_at_0.5", "sens_at_1", "sens_at_2", "sens_at_4",
     "sens_at_8", "froc_mean", "run_id",
 ]  # fmt: skip
+LATER_COLUMNS = [
+    "patients", "sensitivity_single", "ap10", "ap20", "coco_ap", "auc_image", "auc_breast", "auc_case",
+    "operating_threshold", "operating_sensitivity", "operating_fppi",
+]  # fmt: skip
+WITH_INTERVAL = [
+    *(name for name in COLUMNS[COLUMNS.index("sensitivity") : COLUMNS.index("run_id")]),
+    "operating_sensitivity", "auc_image", "auc_breast", "auc_case",
+]  # fmt: skip
 
 
 def row_of(images, lesions, detections):
@@ -26,7 +34,12 @@ def row_of(images, lesions, detections):
 
 
 def test_columns_are_those_of_the_spreadsheet():
-    assert columns(ResultRow) == COLUMNS
+    assert columns(ResultRow)[: len(COLUMNS)] == COLUMNS
+
+
+def test_later_columns_stand_behind_them():
+    bounds = [f"{name}_{end}" for name in WITH_INTERVAL for end in ("low", "high")]
+    assert columns(ResultRow)[len(COLUMNS) :] == [*LATER_COLUMNS, *bounds, "resamples"]
 
 
 def test_the_worked_example_of_the_documentation(five_films, root):
@@ -43,7 +56,7 @@ def test_the_worked_example_of_the_documentation(five_films, root):
 
 def test_documentation_defines_every_column(root):
     text = (root / "docs" / "metrics.md").read_text(encoding="utf-8")
-    for name in COLUMNS:
+    for name in COLUMNS + LATER_COLUMNS + ["resamples"]:
         assert f"`{'sens_at_*' if name.startswith('sens_at') else name}`" in text
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mammo.errors import UserError
 from mammo.metrics.films import Film, join_films
+from mammo.metrics.froc import operating_threshold
+from mammo.settings import EvaluationSettings
 from mammo.tables.csvio import read_table
 from mammo.tables.detections import read_detections
 from mammo.tables.records import Image, Lesion
@@ -43,6 +45,16 @@ def parse_set(text: str) -> SetFiles:
     if not name or len(files) != 3 or not all(files):
         raise UserError(f"a test set is given as NAME=images.csv,lesions.csv,detections.csv, found {text!r}")
     return SetFiles(name, *files)
+
+
+def threshold_of(validation: SetFiles, settings: EvaluationSettings) -> float | None:
+    """Score threshold of the operating point, from a model's validation set; None where no patient was kept apart.
+
+    Raises `UserError` as `SetFiles.films` does.
+    """
+    if not read_table(validation.images, Image):
+        return None
+    return operating_threshold(validation.films(), settings.froc_hit_rule, settings.operating_fppi)
 
 
 def parse_members(texts: Sequence[str]) -> dict[str, str]:

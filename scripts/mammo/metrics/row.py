@@ -7,10 +7,21 @@ from typing import Literal
 
 from pydantic import Field, create_model
 
-from mammo.metrics.average_precision import average_precision
+from mammo.metrics.bootstrap import estimate, resamples_of
+from mammo.metrics.figures import (
+    Family,
+    ap_figures,
+    auc_figures,
+    coco_figures,
+    froc_figures,
+    operating_figures,
+    protocol_figures,
+    sensitivity_column,
+)
 from mammo.metrics.films import Film
-from mammo.metrics.froc import FPPI, froc_curve, froc_mean
-from mammo.metrics.protocol import clean_cases, clean_images, lesions_hit, sensitivity
+from mammo.metrics.froc import FPPI
+from mammo.metrics.protocol import lesions_hit
+from mammo.metrics.statistic import patients_of
 from mammo.settings import EvaluationSettings, HitRule
 from mammo.tables.records import Row, Text
 
@@ -41,9 +52,19 @@ class _Protocol(Row):
     ap50: float | None = Field(description="All-point average precision at IoU 0.5, as keras-retinanet's.")
 
 
-def sensitivity_column(fppi: float) -> str:
-    """Name of the column with the sensitivity at a rate of false positives per image."""
-    return f"sens_at_{fppi:g}"
+# Figures with an interval in the wide table, in the order of its columns; all figures have one in the long table.
+HEADLINES = (
+    "sensitivity", "clean_images", "clean_cases", "ap50", *map(sensitivity_column, FPPI), "froc_mean",
+    "operating_sensitivity", "auc_image", "auc_breast", "auc_case",
+)  # fmt: skip
+FAMILIES: tuple[Family, ...] = (
+    protocol_figures, ap_figures, froc_figures, operating_figures, auc_figures, coco_figures,
+)  # fmt: skip
+Figure = float | None
+
+
+def _column(definition: str) -> tuple[type, object]:
+    return (Figure, Field(description=definition))
 
 
 # The team's names hold a point, which Python's own syntax for fields does not allow.
@@ -52,17 +73,31 @@ ResultRow = create_model(
     __base__=_Protocol,
     __doc__="One model on one test set: a row of results/*.csv.",
     **{
-        sensitivity_column(rate): (
-            float | None,
-            Field(description=f"Sensitivity at {rate:g} false positives an image."),
-        )
+        sensitivity_column(rate): _column(f"Sensitivity at {rate:g} false positives an image.")
         for rate in FPPI
     },
-    froc_mean=(float | None, Field(description="Mean of the sens_at columns.")),
+    froc_mean=_column("Mean of the sens_at columns."),
     run_id=(
         str,
         Field(pattern=r"^[0-9a-f]{12}$", description="Identity of settings, code and tables behind the row."),
     ),
+    patients=(int, Field(ge=1, description="Patients of the set: what the bootstrap draws.")),
+    sensitivity_single=_column("The protocol's sensitivity of films with exactly one lesion only."),
+    ap10=_column("All-point average precision at IoU 0.1."),
+    ap20=_column("All-point average precision at IoU 0.2."),
+    coco_ap=_column("COCO's average precision, mean over IoU 0.5 to 0.95."),
+    auc_image=_column("Area under the ROC curve of images; empty without both kinds."),
+    auc_breast=_column("Area under the ROC curve of breasts."),
+    auc_case=_column("Area under the ROC curve of cases."),
+    operating_threshold=_column("Score threshold from validation; empty without a validation set."),
+    operating_sensitivity=_column("Sensitivity from operating_threshold on."),
+    operating_fppi=_column("False positives per image of the set from operating_threshold on."),
+    **{
+        f"{name}_{end}": _column(f"{words} end of the 95 % interval of {name}.")
+        for name in HEADLINES
+        for end, words in (("low", "Lower"), ("high", "Upper"))
+    },
+    resamples=(int, Field(ge=1, description="Of the patients, behind the intervals.")),
 )
 
 
@@ -75,18 +110,21 @@ def result_row(
     kind: Kind,
     members: Sequence[str],
     run_id: str,
+    operating_threshold: float | None = None,
 ) -> Row:
-    """Compute all figures of one model on one test set; shares and sensitivities rounded to six decimals."""
-    threshold, rule = settings.score_threshold, settings.hit_rule
-    curve = froc_curve(films, settings.froc_hit_rule)
-    figures = {
-        "sensitivity": sensitivity(films, rule, threshold),
-        "clean_images": clean_images(films, threshold),
-        "clean_cases": clean_cases(films, threshold),
-        "ap50": average_precision(films),
-        **{sensitivity_column(rate): curve.at(rate) if curve else None for rate in FPPI},
-        "froc_mean": froc_mean(curve) if curve else None,
-    }
+    """Compute all figures of one model on one test set; shares and sensitivities rounded to six decimals.
+
+    `operating_threshold`: of this model, from validation (`operating_threshold` in froc.py); None where there is none.
+    """
+    weights = resamples_of(films, settings.resamples, settings.seed)
+    figures = {}
+    for family in FAMILIES:
+        for figure in family(films, settings, operating_threshold):
+            if figure.name in ResultRow.model_fields:
+                found = estimate(figure.statistic, weights)
+                figures[figure.name] = found.value
+                if figure.name in HEADLINES:
+                    figures |= {f"{figure.name}_low": found.low, f"{figure.name}_high": found.high}
     return ResultRow(
         test_set=test_set,
         model=model,
@@ -95,9 +133,17 @@ def result_row(
         images=len(films),
         cases=len({film.case for film in films}),
         lesions=sum(len(film.lesions) for film in films),
-        score_threshold=threshold,
-        hit_rule=rule,
-        lesions_hit=lesions_hit(films, rule, threshold),
+        score_threshold=settings.score_threshold,
+        hit_rule=settings.hit_rule,
+        lesions_hit=lesions_hit(films, settings.hit_rule, settings.score_threshold),
         run_id=run_id,
-        **{name: None if value is None else round(value, DECIMALS) for name, value in figures.items()},
+        patients=len(patients_of(films)[0]),
+        operating_threshold=operating_threshold,
+        resamples=settings.resamples,
+        **{name: rounded(value) for name, value in figures.items()},
     )
+
+
+def rounded(value: float | None) -> float | None:
+    """As tables hold it."""
+    return None if value is None else round(value, DECIMALS)

@@ -6,11 +6,11 @@ the set as it is, with other rows the figure of the set in which each patient st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mammo.metrics.films import Film
 
@@ -38,3 +38,37 @@ def value_of(statistic: Statistic, patients: int) -> float | None:
     """The figure of the set as it is; None where the set cannot give it."""
     (value,) = statistic(np.ones((1, patients)))
     return None if np.isnan(value) else float(value)
+
+
+def share_of(patients: ArrayLike, parts: ArrayLike, wholes: ArrayLike, count: int) -> Statistic:
+    """Sum of parts by sum of wholes; NaN where the wholes sum to 0.
+
+    `patients`, `parts` and `wholes` have a place for each thing counted (film, case, …); `patients` are places among
+    `count` patients.
+    """
+    part = np.bincount(patients, np.asarray(parts, np.float64), minlength=count)
+    whole = np.bincount(patients, np.asarray(wholes, np.float64), minlength=count)
+
+    def statistic(weights: Weights) -> Values:
+        wholes = weights @ whole
+        return np.divide(weights @ part, wholes, out=np.full(len(weights), np.nan), where=wholes > 0)
+
+    return statistic
+
+
+def split(joint: Callable[[Weights], NDArray[np.float64]], count: int) -> list[Statistic]:
+    """Statistics that are computed together: `joint` gives (resamples, count), the n-th statistic its n-th column.
+
+    What was computed for an array of weights is kept until another array is asked about.
+    """
+    kept: list[tuple[Weights, NDArray[np.float64]]] = []
+
+    def column(place: int) -> Statistic:
+        def statistic(weights: Weights) -> Values:
+            if not kept or kept[0][0] is not weights:
+                kept[:] = [(weights, joint(weights))]
+            return kept[0][1][:, place]
+
+        return statistic
+
+    return [column(place) for place in range(count)]

@@ -296,6 +296,13 @@ class Plan:
             for table in [self.looked_at(model, name)]
         ]
 
+    def validation_arguments(self, model: str, epoch: str) -> list[str]:
+        """--validation images,lesions,detections of a snapshot; nothing where its train set keeps no patient apart."""
+        if self.validation_set(model) is None:
+            return []
+        (argument,) = self.evaluation_arguments(model, epoch, ["validation"])
+        return ["--validation", argument.partition("=")[2]]
+
     # --- ensembles
 
     def ensemble_tests(self) -> list[str]:

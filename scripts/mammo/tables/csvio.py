@@ -83,10 +83,11 @@ def write_table(path: Path | str, model: type[RowType], rows: Iterable[RowType])
     """Write rows as CSV with LF line ends, whole or not at all. Floats are written so that they read back equal."""
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         file.write(csv_line(columns(model)))
-        file.writelines(csv_line(_text(getattr(row, name)) for name in columns(model)) for row in rows)
+        file.writelines(csv_line(csv_text(getattr(row, name)) for name in columns(model)) for row in rows)
 
 
-def _text(value: object) -> str:
+def csv_text(value: object) -> str:
+    """A value as a cell holds it: empty for none, whole floats without a point, others so that they read back equal."""
     if value is None:
         return ""
     if isinstance(value, float):

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mammo.files import atomic_path
 from mammo.tables.boxes import Boxes, as_boxes
-from mammo.tables.csvio import columns, read_table
+from mammo.tables.csvio import columns, csv_text, read_table
 from mammo.tables.dialect import csv_line
 from mammo.tables.records import Detection
 
@@ -66,3 +67,27 @@ def _read_plain(path: Path | str) -> DetectionColumns:
     if not (all(image_ids) and all(labels)):
         raise ValueError
     return DetectionColumns(image_ids, as_boxes(numbers[:, :4]), scores, labels)
+
+
+def write_detections(path: Path | str, detections: DetectionColumns) -> None:
+    """Write a table of detections, whole or not at all: the bytes that `write_table` gives, ten times as fast."""
+    numbers = [_number_texts(column) for column in (*detections.boxes.T, detections.scores)]
+    ends = [label + "\n" for label in _text_cells(detections.labels)]
+    cells = zip(_text_cells(detections.image_ids), *numbers, ends, strict=True)
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        file.write(csv_line(columns(Detection)))
+        file.writelines(map(",".join, cells))
+
+
+def _text_cells(texts: list[str]) -> list[str]:
+    quoted = {text: csv_line([text])[:-1] for text in set(texts)}
+    return [quoted[text] for text in texts]
+
+
+def _number_texts(values: NDArray[np.float64]) -> list[str]:
+    """Floats as `write_table` writes them: the shortest text that reads back equal, whole numbers without a point."""
+    if (np.abs(values) >= 1e15).any():
+        return [csv_text(value) for value in values.tolist()]
+    return [
+        text.removesuffix(".0") for text in map(repr, (values + 0.0).tolist())
+    ]  # + 0.0: no minus before a zero
