@@ -18,10 +18,10 @@ LEVELS: tuple[Level, ...] = ("image", "breast", "case")
 
 
 def write_pr_plot(png: Path, svg: Path, models: Models) -> None:
-    """Draw the envelopes of precision at IoU .5, whose areas are `ap50`; on a set without lesions say that it has none."""
+    """Draw the envelopes of precision at IoU .5, whose areas are `ap50`; a set without lesions is said to have none."""
     caption = (
         f"{models.counts()}. Hit: IoU ≥ {IOU:g} with the lesion that a detection overlaps most; a second hit of a "
-        f"lesion is a false positive.\nScores above {SCORE_ABOVE:g}, at most {MOST_DETECTIONS} detections an image; "
+        f"lesion is a false positive. Scores above {SCORE_ABOVE:g}, at most {MOST_DETECTIONS} detections an image; "
         f"false positives of all images. {models.about_intervals()}"
     )
     with drawn((8, 6), caption, png, svg) as figure:

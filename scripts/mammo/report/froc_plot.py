@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from mammo.metrics.bootstrap import band, froc_band
+from mammo.metrics.bootstrap import band, estimate, froc_band
 from mammo.metrics.films import Film
-from mammo.metrics.froc import FPPI, froc_curve, froc_mean
+from mammo.metrics.froc import FPPI, froc_curve, froc_mean, froc_statistics
 from mammo.metrics.protocol import clean_images, clean_images_statistic
 from mammo.metrics.statistic import Weights
-from mammo.report.plot_style import RULES, Models, draw_band, drawn, grid, step
+from mammo.report.plot_style import RULES, Models, draw_band, drawn, grid, step, with_interval
 from mammo.settings import EvaluationSettings
 
 LEAST_FPPI, MOST_FPPI = 0.0625, 16.0
@@ -49,9 +49,13 @@ def _froc(axes: Axes, models: Models) -> None:
     for name, films, style in models.lines():
         curve = froc_curve(films, rule)
         # The last point holds for all higher rates: no lower threshold has anything more to say.
-        rates = np.clip(np.append(curve.fppi, MOST_FPPI), LEAST_FPPI, MOST_FPPI)
-        heights = np.append(curve.sensitivity, curve.at(MOST_FPPI))
-        step(axes, rates, heights, f"{name} (mean {froc_mean(curve):.3f})", style)
+        first = int(np.searchsorted(curve.fppi, LEAST_FPPI, side="right")) - 1
+        rates = np.clip(np.append(curve.fppi[first:], MOST_FPPI), LEAST_FPPI, MOST_FPPI)
+        heights = np.append(curve.sensitivity[first:], curve.at(MOST_FPPI))
+        mean = f"{froc_mean(curve):.3f}"
+        if films is models.films:
+            mean = with_interval(estimate(froc_statistics(films, rule)[-1], models.weights))
+        step(axes, rates, heights, f"{name}: mean {mean}", style)
     axes.set_xscale("log", base=2)
     axes.set_xlim(LEAST_FPPI, MOST_FPPI)
     axes.set_xticks(FPPI, ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
@@ -68,9 +72,8 @@ def _clean(axes: Axes, models: Models) -> None:
         # A film turns clean just above its highest score: no other threshold can change the share.
         thresholds = np.unique([0.0, 1.0, *(film.scores.max(initial=0.0) for film in films)])
         shares = [clean_images(films, float(np.nextafter(at, 2.0))) for at in thresholds]
-        step(
-            axes, thresholds, shares, f"{name} ({clean_images(films, threshold):.3f} at {threshold:g})", style
-        )
+        label = f"{name}: {clean_images(films, threshold):.3f} at {threshold:g}"
+        step(axes, thresholds, shares, label, style)
     axes.axvline(threshold, color="0.6", linewidth=0.8, linestyle=":")
     axes.set_xlim(0, 1)
     axes.set_xlabel("score threshold")
@@ -78,7 +81,8 @@ def _clean(axes: Axes, models: Models) -> None:
     axes.set_title(f"Normal films: {models.name} and its members")
 
 
-def _shares_clean(films: Sequence[Film]):
+def _shares_clean(films: Sequence[Film]) -> Callable[[Weights], NDArray[np.float64]]:
+    """The share of clean images just above each of `THRESHOLDS`: weights → (resamples, thresholds)."""
     statistics = [clean_images_statistic(films, float(np.nextafter(at, 2.0))) for at in THRESHOLDS]
 
     def curve(weights: Weights) -> NDArray[np.float64]:
@@ -89,8 +93,9 @@ def _shares_clean(films: Sequence[Film]):
 
 def _caption(models: Models) -> str:
     if not models.lesions:
-        return f"{models.counts()}. The set has no lesions, so there is no FROC curve.\n{models.about_intervals()}"
+        return f"{models.counts()}. The set has no lesions, so there is no FROC curve. {models.about_intervals()}"
     return (
-        f"{models.counts()}. Hit: {RULES[models.settings.froc_hit_rule]}. {models.about_intervals()}\nA second hit "
-        "of a lesion is neither a true nor a false positive; false positives are counted over all images."
+        f"{models.counts()}. Hit: {RULES[models.settings.froc_hit_rule]}. A second hit of a lesion is neither a true "
+        "nor a false positive; false positives are counted over all images. Mean: of the sensitivities at the seven "
+        f"marked rates. {models.about_intervals()}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from mammo.settings import EvaluationSettings
 
 # Ids in the SVG are hashes: with a salt of our own they are the same in every run.
 STYLE = {"svg.hashsalt": "mammo", "font.family": "DejaVu Sans", "font.size": 10}
-# Okabe and Ito's colours, told apart by colour-blind readers too, the darker ones first; dashes tell them apart in grey.
+# Okabe and Ito's colours, told apart by colour-blind readers too, the darker ones first. In grey dashes tell.
 MEMBER_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LINE_STYLES = (
     (0, (5, 2)),
@@ -34,6 +35,7 @@ LINE_STYLES = (
 )
 MARKERS = ("o", "^", "D", "v", "P", "X")
 ENSEMBLE_COLOUR, BAND_COLOUR = "#000000", "0.82"
+LETTERS_AN_INCH = 14  # of a caption
 MOST_NAMED = 12  # further members share one line of the legend
 RULES = {
     "lesion_centre_in_detection": "lesion's centre inside the detection",
@@ -126,8 +128,9 @@ def with_interval(figure: Estimate) -> str:
 
 def say(axes: Axes, text: str) -> None:
     """An empty picture that says why."""
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=12, transform=axes.transAxes)
+    axes.tick_params(length=0, labelbottom=False, labelleft=False)
+    axes.spines[:].set_color("0.8")
+    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=11, transform=axes.transAxes)
 
 
 @contextmanager
@@ -139,7 +142,7 @@ def drawn(size: tuple[float, float], caption: str, png: Path | str, svg: Path | 
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size, dpi=120, layout="constrained")
         yield figure
-        figure.supxlabel(caption, fontsize=8.5, color="0.25")
+        figure.supxlabel(textwrap.fill(caption, round(size[0] * LETTERS_AN_INCH)), fontsize=8.5, color="0.25")
         with atomic_path(png) as temporary:
             figure.savefig(temporary, format="png", metadata={"Software": None})
         with atomic_path(svg) as temporary:

@@ -48,11 +48,11 @@ def write_score_plot(png: Path, svg: Path, models: Models) -> None:
     normals = sum(not len(film.lesions) for film in models.films)
     threshold = models.settings.score_threshold
     caption = (
-        f"{models.counts()}. Hit: {RULES[rule]}. Dotted: the protocol's threshold {threshold:g}.\n"
+        f"{models.counts()}. Hit: {RULES[rule]}. Dotted: the protocol's threshold {threshold:g}. "
         f"Bins of {BIN:g}; the first, below 0: nothing found. Detections are stored from the detector's score floor on."
     )
     with drawn((8, 8.6), caption, png, svg) as figure:
-        lesions, false, normal = figure.subplots(3, 1, sharex=True)
+        lesions, false, normal = figure.subplots(3, 1)
         _distribution(lesions, models, lambda films: lesion_scores(films, rule), models.lesions, "lesions")
         _distribution(
             false, models, lambda films: false_positive_scores(films, rule), len(models.films), "images"
@@ -65,10 +65,7 @@ def write_score_plot(png: Path, svg: Path, models: Models) -> None:
         false.set_ylabel("false positives per image")
         false.set_yscale("symlog", linthresh=0.01)
         normal.set_ylabel(f"share of {normals} normal images")
-        normal.set(xlabel="score", xlim=(EDGES[0], 1))
-        normal.set_xticks([NOTHING, 0.2, 0.4, 0.6, 0.8, 1.0], ["none", "0.2", "0.4", "0.6", "0.8", "1"])
-        for axes in (lesions, false, normal):
-            axes.axvline(threshold, color="0.35", linewidth=1, linestyle=":")
+        normal.set_xlabel("score")
         legend = next((axes for axes in (lesions, normal) if axes.get_legend_handles_labels()[0]), false)
         legend.legend(loc="best", fontsize=8, framealpha=0.9, handlelength=3.5)
         figure.suptitle(f"Scores of {models.name} and its members")
@@ -91,5 +88,8 @@ def _distribution(
         if films is models.films:
             axes.stairs(heights, EDGES, fill=True, color=BAND_COLOUR, zorder=0.5)
         step(axes, EDGES, np.append(heights, heights[-1]), name, style)
-    grid(axes)
+    axes.axvline(models.settings.score_threshold, color="0.35", linewidth=1, linestyle=":")
+    axes.set_xlim(EDGES[0], 1)
+    axes.set_xticks([NOTHING, 0.2, 0.4, 0.6, 0.8, 1.0], ["none", "0.2", "0.4", "0.6", "0.8", "1"])
     axes.set_ylim(bottom=0)
+    grid(axes)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from mammo.metrics.bootstrap import estimate
+from mammo.metrics.bootstrap import Estimate, estimate
+from mammo.metrics.films import Film
 from mammo.metrics.protocol import sensitivity_statistic
 from mammo.metrics.slices import UNKNOWN, Slice, by_lesion_size
 from mammo.report.plot_style import (
@@ -23,6 +24,7 @@ from mammo.report.plot_style import (
 )
 
 FEW = 20  # lesions: below, a share says little, and its mark is hollow
+FEWEST_PLACES = 4  # the axis is as wide as for so many sizes, so that few do not look like much
 WIDTH = 0.62  # of a size's place on the axis
 
 
@@ -31,7 +33,7 @@ def write_size_plot(png: Path, svg: Path, models: Models) -> None:
     settings = models.settings
     caption = (
         f"{models.counts()}. Hit: {RULES[settings.hit_rule]}, score ≥ {settings.score_threshold:g}. Size: longest side "
-        f"of the lesion's box.\n{models.about_intervals('Bars')} Hollow: fewer than {FEW} lesions."
+        f"of the lesion's box. {models.about_intervals('Bars')} Hollow: fewer than {FEW} lesions."
     )
     parts = by_lesion_size(models.films)
     with drawn((8, 6), caption, png, svg) as figure:
@@ -43,8 +45,9 @@ def write_size_plot(png: Path, svg: Path, models: Models) -> None:
         _members(axes, models, len(parts))
         for place, part in enumerate(parts):
             _ensemble(axes, models, place, part)
+        air = max(0, FEWEST_PLACES - len(parts)) / 2
         axes.set_xticks(range(len(parts)), [_named(part) for part in parts])
-        axes.set(xlim=(-0.6, len(parts) - 0.4), ylim=(-0.02, 1.03))
+        axes.set(xlim=(-0.6 - air, len(parts) - 0.4 + air), ylim=(-0.02, 1.03))
         axes.set_xlabel("longest side of the lesion (n: lesions)")
         axes.set_ylabel("sensitivity (lesions hit / lesions of this size)")
         axes.set_title(f"Sensitivity of {models.name} and its members by size")
@@ -82,7 +85,7 @@ def _ensemble(axes: Axes, models: Models, place: int, part: Slice) -> None:
     )  # fmt: skip
 
 
-def _sensitivity(models: Models, films: Sequence, part: Slice):
+def _sensitivity(models: Models, films: Sequence[Film], part: Slice) -> Estimate:
     settings = models.settings
     statistic = sensitivity_statistic(films, settings.hit_rule, settings.score_threshold, part.chosen)
     return estimate(statistic, models.weights)
