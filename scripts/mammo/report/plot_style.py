@@ -1,4 +1,4 @@
-"""What all plots of results share: lines told apart in colour, in print and by the colour-blind; files without dates."""
+"""What all plots of results share: lines told apart in colour, in grey and by the colour-blind; files without dates."""
 
 from __future__ import annotations
 
