@@ -9,14 +9,15 @@ import re
 import pytest
 
 FIRST_STATEMENT = "from __future__ import annotations"
-FIGURES = {"evaluate", "all_snapshots", "validate", "members", "ensemble", "ensemble_table", "froc"}
-AFTER_DETECTION = FIGURES | {"overlays"}
+PICTURES = {"overlays", "froc", "figures", "gallery"}
+FIGURES = {"evaluate", "all_snapshots", "validate", "members", "ensemble", "ensemble_table"}
+AFTER_DETECTION = FIGURES | PICTURES
 DETECTION = {"detect", "detect_validation"} | AFTER_DETECTION
 AFTER_TRAINING = {"snapshot"} | DETECTION
 TRAINING = {"train"} | AFTER_TRAINING
 AFTER_TABLES = {"part", "train_set", "test_set", "network_films", "data_report"} | TRAINING
 AFTER_FILMS = {"decode", "audit", "tabulate"} | AFTER_TABLES
-FUSION = {"ensemble", "ensemble_table", "overlays", "froc"}
+FUSION = {"ensemble", "ensemble_table"} | PICTURES
 
 
 ALL = ["all"]
@@ -105,6 +106,10 @@ def experiment(config):
             lambda c: c.update(evaluation={"score_threshold": 0.2}), AFTER_DETECTION, id="metric-threshold"
         ),
         pytest.param(lambda c: c.update(report={"overlays": 1}), {"overlays"}, id="overlays"),
+        pytest.param(lambda c: c["report"].update(gallery=1), {"gallery"}, id="gallery"),
+        pytest.param(
+            lambda c: c["report"].update(overlay_score=0.2), {"overlays", "gallery"}, id="overlay-score"
+        ),
         pytest.param(lambda c: experiment(c)["train"].update(epochs=3), TRAINING, id="epochs"),
         pytest.param(lambda c: experiment(c)["train"].update(ema_decay=0.9), TRAINING, id="ema-decay"),
         pytest.param(
@@ -184,7 +189,7 @@ def test_a_training_that_never_ran_and_may_stop_early_is_not_overlooked(changed)
     late["train"]["early_stopping"] = {"monitor": "loss", "patience": 2}
     changed.config["experiments"]["late"] = late
     assert changed.would_run() == {
-        "train", "all_snapshots", "members", "ensemble", "ensemble_table", "overlays", "froc",
+        "train", "all_snapshots", "members", "ensemble", "ensemble_table", *PICTURES,
     }  # fmt: skip
 
 

@@ -33,15 +33,16 @@ class Line:
 
 
 # Okabe and Ito's colours on grey films: by colour, and for the colour-blind and in print by dashes and widths.
-LESION = Line((0, 159, 230), 3)
-ENSEMBLE = Line((255, 255, 255), 2, (12, 6))
+LESION = Line((0, 159, 230), 2)
+FALSE_POSITIVE = Line((255, 255, 255), 3)
+ENSEMBLE = Line((255, 255, 255), 2, (14, 10))
 MEMBERS = (
-    Line((233, 180, 86), 1, (5, 4)),
-    Line((66, 228, 240), 1, (2, 3)),
-    Line((167, 121, 204), 1, (9, 3, 2, 3)),
-    Line((115, 158, 0), 1, (14, 4)),
-    Line((0, 94, 213), 1, (2, 7)),
-    Line((178, 114, 0), 1, (6, 2, 2, 2, 2, 2)),
+    Line((233, 180, 86), 1, (8, 7)),
+    Line((66, 228, 240), 1, (1, 6)),
+    Line((167, 121, 204), 1, (14, 6, 1, 6)),
+    Line((115, 158, 0), 1, (22, 8)),
+    Line((0, 94, 213), 1, (1, 12)),
+    Line((178, 114, 0), 1, (8, 6, 1, 6, 1, 6)),
 )
 
 
@@ -120,14 +121,14 @@ def _between(start: tuple[int, int], end: tuple[int, int], share: float) -> tupl
     return round(start[0] + (end[0] - start[0]) * share), round(start[1] + (end[1] - start[1]) * share)
 
 
-def overview(pixels: Picture, area: Area, box: NDArray[np.float64], height: int) -> Picture:
-    """The whole film at a height in pixels, in colour, the place solid and the crop's area as corners around it."""
+def overview(pixels: Picture, area: Area, box: NDArray[np.float64], line: Line, height: int) -> Picture:
+    """The whole film at a height in pixels, in colour, the place in its line and the crop's area dotted around it."""
     scale = height / pixels.shape[0]
     size = (max(1, round(pixels.shape[1] * scale)), height)
     grey = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     picture = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
     whole = Area(0, 0, size[0], size[1])
-    draw_boxes(picture, whole, box[None, :] * scale, Line(LESION.colour, 2))
+    draw_boxes(picture, whole, box[None, :] * scale, line)
     frame = np.array([[area.x1, area.y1, area.x2, area.y2]], np.float64) * scale
     draw_boxes(picture, whole, frame, Line((200, 200, 200), 1, (3, 5)))
     return picture

@@ -15,6 +15,7 @@ from mammo.errors import UserError
 from mammo.metrics.films import Film
 from mammo.report.gallery.crops import (
     ENSEMBLE,
+    FALSE_POSITIVE,
     LESION,
     MEMBERS,
     Line,
@@ -25,11 +26,18 @@ from mammo.report.gallery.crops import (
     plain_crop,
     png_bytes,
 )
-from mammo.report.gallery.places import Place, best_at, false_positives, films_by_id, missed_lesions
+from mammo.report.gallery.places import (
+    SAME_PLACE,
+    Place,
+    false_positives,
+    films_by_id,
+    found_at,
+    missed_lesions,
+)
 from mammo.settings import EvaluationSettings, ReportSettings
 
 OVERVIEW_HEIGHT = 480
-MOST_BOXES = 8  # of one model in a crop, the strongest: more would hide the tissue
+MOST_BOXES = 3  # of one model about a place, the strongest: more would hide the tissue
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -111,7 +119,8 @@ def write_gallery(out: Path, gallery: Gallery) -> int:
         }
         parts = _parts(gallery, {kind: len(places) for kind, places in kinds.items()}, shown)
         page = TEMPLATES.get_template("gallery.html").render(
-            gallery=gallery, parts=parts, lesion=LESION, lines=gallery.lines(), most_boxes=MOST_BOXES,
+            gallery=gallery, parts=parts, lesion=LESION, false_positive=FALSE_POSITIVE,
+            lines=gallery.lines(), same_place=SAME_PLACE, most_boxes=MOST_BOXES,
             lesions=sum(len(film.lesions) for film in gallery.films),
         )  # fmt: skip
         (folder / "index.html").write_text(page, encoding="utf-8", newline="\n")
@@ -150,13 +159,16 @@ def _show(
     area = area_around(place.box, (pixels.shape[1], pixels.shape[0]), gallery.report.gallery_crop)
     plain = plain_crop(pixels, area)
     own = {name: films[place.film.image_id] for name, films in models.items()}
-    marked = plain.copy()
+    found = {name: found_at(place, film, gallery.evaluation.hit_rule) for name, film in own.items()}
+    focus = FALSE_POSITIVE if place.lesion is None else LESION
+    marked, lines = plain.copy(), gallery.lines()
+    for name in reversed(lines):  # the ensemble's above the members'
+        boxes = _boxes_shown(own[name], found[name], gallery.report.overlay_score)
+        draw_boxes(marked, area, boxes, lines[name])
     draw_boxes(marked, area, place.film.lesions, LESION)
-    lines = gallery.lines()
-    for name in reversed(lines):  # the ensemble's on top
-        draw_boxes(marked, area, _boxes_shown(own[name], place, gallery), lines[name])
+    draw_boxes(marked, area, place.box[None, :], focus)
     pictures = {
-        "film": overview(pixels, area, place.box, OVERVIEW_HEIGHT), "plain": plain, "marked": marked,
+        "film": overview(pixels, area, place.box, focus, OVERVIEW_HEIGHT), "plain": plain, "marked": marked,
     }  # fmt: skip
     files = {name: f"{anchor}-{name}.png" for name in pictures}
     for name, picture in pictures.items():
@@ -165,7 +177,9 @@ def _show(
         anchor=anchor,
         title=f"{number}. {_title(place)}",
         facts=_facts(place),
-        scores=[(name, best_at(place, own[name], gallery.evaluation.hit_rule)) for name in lines],
+        scores=[
+            (name, float(own[name].scores[found[name][0]]) if len(found[name]) else None) for name in lines
+        ],
         files=files,
         crop_size=(plain.shape[1], plain.shape[0]),
         film_size=(pictures["film"].shape[1], OVERVIEW_HEIGHT),
@@ -184,32 +198,10 @@ def _film_pixels(root: Path, film: Film) -> Picture:
     return pixels
 
 
-def _boxes_shown(film: Film, place: Place, gallery: Gallery) -> np.ndarray:
-    """A model's boxes for the crop, (n, 4): the strongest that reach into the place's neighbourhood.
-
-    From `report.overlay_score` on; of lower scores the one with which it found the place, if no other did.
-    """
-    size = np.tile(place.box[2:] - place.box[:2], 1)
-    near = (film.detections[:, :2] < place.box[2:] + size).all(axis=1) & (
-        film.detections[:, 2:] > place.box[:2] - size
-    ).all(axis=1)
-    strong = near & (film.scores >= gallery.report.overlay_score)
-    chosen = np.flatnonzero(strong)[:MOST_BOXES].tolist()
-    best = best_at(place, film, gallery.evaluation.hit_rule)
-    if best is not None and best < gallery.report.overlay_score:
-        weak = [
-            index
-            for index in np.flatnonzero(near & (film.scores == best)).tolist()
-            if best_at(place, _only(film, index), gallery.evaluation.hit_rule) is not None
-        ]
-        chosen += weak[:1]
-    return film.detections[chosen]
-
-
-def _only(film: Film, index: int) -> Film:
-    """The film with one of its detections."""
-    own = slice(index, index + 1)
-    return Film(film.image_id, film.case, film.lesions, film.detections[own], film.scores[own])
+def _boxes_shown(film: Film, found: np.ndarray, floor: float) -> np.ndarray:
+    """Of the boxes that a model `found` about a place those to draw, (n, 4): from a score on, but always its best."""
+    strong = found[film.scores[found] >= floor]
+    return film.detections[strong[:MOST_BOXES] if len(strong) else found[:1]]
 
 
 def _title(place: Place) -> str:

@@ -15,7 +15,7 @@ from mammo.settings import EvaluationSettings, HitRule
 from mammo.tables.boxes import iou_matrix
 from mammo.tables.records import Lesion
 
-SAME_PLACE = 0.1  # IoU from which on a member's box is about the same place as a false positive
+SAME_PLACE = 0.1  # IoU from which on a box is about the same place
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,17 @@ def false_positives(films: Sequence[Film], settings: EvaluationSettings) -> list
     return sorted(places, key=lambda place: (-(place.score or 0.0), place.film.image_id, *place.box.tolist()))
 
 
-def best_at(place: Place, film: Film, rule: HitRule) -> float | None:
-    """The highest score, however low, with which a model found the place on its `film`; None where it did not.
+def found_at(place: Place, film: Film, rule: HitRule) -> NDArray[np.int64]:
+    """Which detections of a model on the place's film are about the place, however low their scores, the best first.
 
-    A lesion is found by the hit rule, the place of a false positive by an IoU of at least `SAME_PLACE` with it.
+    A lesion is found by the hit rule, or by an IoU of at least `SAME_PLACE` with it; so is a false positive's place by
+    the latter.
     """
     target = place.box[None, :]
+    found = iou_matrix(film.detections, target)[:, 0] >= SAME_PLACE
     if place.lesion is not None:
-        found = hits(rule, film.detections, target)[:, 0]
-    else:
-        found = iou_matrix(film.detections, target)[:, 0] >= SAME_PLACE
-    return float(film.scores[found].max()) if found.any() else None
+        found |= hits(rule, film.detections, target)[:, 0]
+    return np.flatnonzero(found)
 
 
 def films_by_id(models: Mapping[str, Sequence[Film]]) -> dict[str, dict[str, Film]]:
