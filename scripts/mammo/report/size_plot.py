@@ -62,7 +62,7 @@ def _members(axes: Axes, models: Models, sizes: int) -> None:
     for index, (name, films) in enumerate(sorted(models.members.items())):
         parts = by_lesion_size(films)
         shift = WIDTH * ((index + 0.5) / count - 0.5)
-        shift += 0.08 if shift >= 0 else -0.08  # the ensemble's own place stays free
+        shift += 0.12 if shift >= 0 else -0.12  # the ensemble's own place stays free
         label = name if index < MOST_NAMED else None
         axes.plot(
             [place + shift for place in range(sizes)],
