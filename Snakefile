@@ -21,6 +21,7 @@ include: "rules/train.smk"
 include: "rules/detect.smk"
 include: "rules/evaluate.smk"
 include: "rules/ensemble.smk"
+include: "rules/pictures.smk"
 
 
 rule all:
@@ -31,14 +32,15 @@ rule all:
         "results/all_snapshots.csv",
         expand("results/ensemble_{test_set}.csv", test_set=ENSEMBLE_TESTS),
         [
-            f"results/overlays/{ensemble}/{test_set}"
+            picture
             for test_set in ENSEMBLE_TESTS
             for ensemble in ensembles_on(test_set)
-        ],
-        [
-            f"results/froc/{ensemble}_{test_set}.png"
-            for test_set in ENSEMBLE_TESTS
-            for ensemble in ensembles_on(test_set)
+            for picture in (
+                f"results/overlays/{ensemble}/{test_set}",
+                f"results/gallery/{ensemble}/{test_set}",
+                f"results/froc/{ensemble}_{test_set}.png",
+                f"results/figures/{ensemble}/{test_set}/pr.png",
+            )
         ],
         [
             f"results/ensembles/{ensemble}/{test_set}.gain.csv"

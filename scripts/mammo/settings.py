@@ -843,6 +843,17 @@ class ReportSettings(Section):
     )
     overlay_score: Fraction = Field(0.1, description="Detections below are not drawn.")
     overlay_side: int = Field(1024, ge=128, description="Longer side of an overlay, in pixels.")
+    gallery: int = Field(
+        20,
+        ge=0,
+        description="Missed lesions, and as many false positives, shown for each ensemble and test set.",
+    )
+    gallery_crop: int = Field(
+        512,
+        ge=64,
+        le=4096,
+        description="Side of a gallery's crop in pixels of the image; larger around a lesion that needs it.",
+    )
 
 
 class DataReportSettings(Section):

@@ -154,7 +154,15 @@ def test_a_blank_acr_a_blank_row_and_a_row_of_totals_are_no_fault(delivery, run)
     delivery.rows[0][6] = " "
     delivery.rows += [[""] * 8, ["", "", "", "", "", "Total", "", "410"]]
     found = run()
-    assert len(found.images) == 1 and not found.rejects
+    assert [row.density for row in found.images] == [""] and not found.rejects
+
+
+@pytest.mark.parametrize("table", ["csv", "xls"])
+def test_density_is_the_acr_of_either_table_and_costs_no_film(delivery, run, table):
+    delivery.rows[0][6] = "3"
+    delivery.rows.append([*delivery.rows[0][:6], "4", delivery.rows[0][7]])
+    getattr(delivery, table)()
+    assert [row.density for row in run(table=False).images] == ["c"]
 
 
 def test_two_rows_of_a_film_that_say_the_same_are_one_and_others_turn_it_down(delivery, run):

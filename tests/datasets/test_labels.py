@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mammo.datasets.labels import read_labels
+from mammo.datasets.labels import breast_density, read_labels
 from mammo.errors import UserError
 
 PLAIN = "patient_id,View,note\nP_1,CC,a\nP_2,MLO,b\n"
@@ -98,3 +98,12 @@ def test_a_file_beyond_any_table_is_not_read(tmp_path, monkeypatch):
         file.truncate(300_000_000)
     with pytest.raises(UserError, match="larger than 256 MB"):
         read_labels(path, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [("1", "a"), ("4", "d"), ("B", "b"), ("DENSITY C", "c"), ("density d", "d"), ("ACR 2", "b"), (" 3 ", "c"),
+     ("0", ""), ("5", ""), ("", ""), (" ", ""), ("2.5", ""), ("N/A", ""), ("DENSITY", "")],
+)  # fmt: skip
+def test_breast_density_is_a_letter_of_birads_or_unknown(text, letter):
+    assert breast_density(text) == letter

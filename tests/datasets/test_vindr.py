@@ -72,6 +72,7 @@ def test_every_film_is_recovered(whole):
         facts(row, f"Set.{row.patient}") for row in TRUTH.images
     )
     assert {row.pixel_mm for row in whole.images} == {0.085}
+    assert {row.density for row in whole.images} == {"c"}
     assert whole.rejects == []
 
 

@@ -153,6 +153,14 @@ def test_a_missing_column_is_named(tmp_path):
         read_table(tmp_path / "t.csv", Reject)
 
 
+def test_images_written_before_density_was_kept_are_read_without_it(tmp_path):
+    write_table(tmp_path / "new.csv", Image, [image(density="c")])
+    header, row = (tmp_path / "new.csv").read_text().splitlines()
+    (tmp_path / "old.csv").write_text(f"{header.removesuffix(',density')}\n{row.removesuffix(',c')}\n")
+    assert read_table(tmp_path / "new.csv", Image)[0].density == "c"
+    assert read_table(tmp_path / "old.csv", Image) == [image(density="")]
+
+
 def test_a_column_too_many_is_named(tmp_path):
     (tmp_path / "t.csv").write_text("source,stage,reason,extra\na,b,c,d\n")
     with pytest.raises(UserError, match="line 2, extra"):

@@ -63,6 +63,8 @@ TARGETS = [
     "results/all_snapshots.csv",
     "results/overlays/best2/abn",
     "results/froc/best2_abn.png",
+    "results/figures/best2/abn/pr.png",
+    "results/gallery/best2/abn",
 ]
 
 

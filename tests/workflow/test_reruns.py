@@ -9,15 +9,16 @@ import re
 import pytest
 
 FIRST_STATEMENT = "from __future__ import annotations"
-OF_ENSEMBLES = {"ensemble", "ensemble_table", "froc", "gain"}
+PICTURES = {"overlays", "froc", "figures", "gallery"}
+OF_ENSEMBLES = {"ensemble", "ensemble_table", "gain"} | PICTURES
 FIGURES = {"evaluate", "all_snapshots", "validate", "members"} | OF_ENSEMBLES
-AFTER_DETECTION = FIGURES | {"ensemble_validation", "overlays"}
+AFTER_DETECTION = FIGURES | {"ensemble_validation"}
 DETECTION = {"detect", "detect_validation"} | AFTER_DETECTION
 AFTER_TRAINING = {"snapshot"} | DETECTION
 TRAINING = {"train"} | AFTER_TRAINING
 AFTER_TABLES = {"part", "train_set", "test_set", "network_films", "data_report"} | TRAINING
 AFTER_FILMS = {"decode", "audit", "tabulate"} | AFTER_TABLES
-FUSION = {"ensemble_validation", "overlays"} | OF_ENSEMBLES
+FUSION = {"ensemble_validation"} | OF_ENSEMBLES
 
 
 ALL = ["all"]
@@ -133,6 +134,10 @@ def experiment(config):
         ),
         pytest.param(lambda c: c.update(evaluation={"resamples": 500}), AFTER_DETECTION, id="resamples"),
         pytest.param(lambda c: c.update(report={"overlays": 1}), {"overlays"}, id="overlays"),
+        pytest.param(lambda c: c["report"].update(gallery=1), {"gallery"}, id="gallery"),
+        pytest.param(
+            lambda c: c["report"].update(overlay_score=0.2), {"overlays", "gallery"}, id="overlay-score"
+        ),
         pytest.param(lambda c: experiment(c)["train"].update(epochs=3), TRAINING, id="epochs"),
         pytest.param(lambda c: experiment(c)["train"].update(ema_decay=0.9), TRAINING, id="ema-decay"),
         pytest.param(
@@ -212,7 +217,7 @@ def test_a_training_that_never_ran_and_may_stop_early_is_not_overlooked(changed)
     late["train"]["early_stopping"] = {"monitor": "loss", "patience": 2}
     changed.config["experiments"]["late"] = late
     assert changed.would_run() == {
-        "train", "all_snapshots", "members", "ensemble_validation", "ensemble", "ensemble_table", "overlays", "froc",
+        "train", "all_snapshots", "members", "ensemble_validation", "ensemble", "ensemble_table", *PICTURES,
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from mammo.errors import UserError
 from mammo.files import canonical_json, sha256_bytes, sha256_file
 from mammo.settings import DatasetSettings
-from mammo.tables.records import Lesion, Reject
+from mammo.tables.records import Density, Lesion, Reject
 
 # A film that is there twice is used once; such a row is no loss and does not count towards max_reject_share.
 DUPLICATE = "duplicate of "
@@ -70,6 +70,7 @@ class Item(_Record):
     )
     view: str = ""
     pixel_mm: float | None = Field(None, description="Known size of a pixel of films whose header is silent.")
+    density: Density = ""
     listed_size: tuple[int, int] | None = Field(
         None, description="Width and height that a list says of the film whose boxes it holds."
     )

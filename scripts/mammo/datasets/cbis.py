@@ -12,7 +12,7 @@ from pathlib import Path
 from mammo.datasets.base import Companion, Item, LabelledLesion, digests, patient_id, unique_names
 from mammo.datasets.cbis_listing import Film, Listing, find_films, source_of
 from mammo.settings import DatasetSettings
-from mammo.tables.records import Reject
+from mammo.tables.records import Density, Reject
 
 
 def index(root: Path, dataset: str, settings: DatasetSettings) -> tuple[list[Item], list[Reject]]:
@@ -43,6 +43,7 @@ def _items(listing: Listing, root: Path, dataset: str, settings: DatasetSettings
                 study=row.patient,
                 laterality=row.laterality,
                 view=row.view,
+                density=_density(film),
                 group="abn",
                 lesion_types=tuple(sorted({lesion.lesion_type for lesion in lesions})),
                 lesions=lesions,
@@ -53,6 +54,12 @@ def _items(listing: Listing, root: Path, dataset: str, settings: DatasetSettings
             )
         )
     return items
+
+
+def _density(film: Film) -> Density:
+    """What the film's rows say, those that say nothing left out; unknown where they contradict each other."""
+    said = {row.density for row, _ in film.rows if row.density}
+    return said.pop() if len(said) == 1 else ""
 
 
 def _companions(film: Film, listing: Listing) -> list[Path]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mammo.datasets.base import LabelledLesion, need_folder, raw_files
-from mammo.datasets.labels import LabelRow, cell_fault, read_labels, shortened
+from mammo.datasets.labels import LabelRow, breast_density, cell_fault, read_labels, shortened
 from mammo.errors import UserError
+from mammo.tables.records import Density
 
 FILM, CROP, MASK = "image file path", "cropped image file path", "roi mask file path"
 COLUMNS = (
@@ -48,6 +49,8 @@ class Row:
     lesion_series: tuple[str, ...]
     film_path: str
     fault: str = ""
+    # Two rows that differ in this alone are one lesion all the same.
+    density: Density = field(default="", compare=False)
 
     @property
     def place(self) -> str:
@@ -103,6 +106,7 @@ def _row(row: LabelRow, table: str, delivery: str) -> Row:
         lesion_series=tuple(sorted({series for _, series in (mask, crop) if series})),
         film_path=shortened(row[FILM], 300),
         fault="; ".join(faults),
+        density=breast_density(row.cells.get("breast density", "")),
     )
     if not read.film_series and not read.patient:
         raise UserError(

@@ -98,4 +98,5 @@ def _image(item: Item, film: DisplayImage, path: str, sha256: str) -> Image:
         source=item.film,
         source_sha256=item.sha256,
         sha256=sha256,
+        density=item.density,
     )

@@ -6,18 +6,18 @@ Has no pathology: a film of BI-RADS 4 or more counts as malignant. Headers carry
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mammo.annotations.plist import read_regions
 from mammo.datasets.base import DUPLICATE, Companion, Item, digests, need_folder, patient_id, raw_files
 from mammo.datasets.boxes import lesion_in_film
-from mammo.datasets.labels import LabelRow, cell_fault, read_labels
+from mammo.datasets.labels import LabelRow, breast_density, cell_fault, read_labels
 from mammo.datasets.spreadsheet import read_sheet
 from mammo.dicom.unusable import Unusable
 from mammo.errors import UserError
 from mammo.settings import DatasetSettings
-from mammo.tables.records import Lesion, Reject
+from mammo.tables.records import Density, Lesion, Reject
 
 PIXEL_MM = 0.07
 COLUMNS = ("laterality", "view", "acquisition date", "file name", "bi-rads")
@@ -37,6 +37,8 @@ class _Label:
     date: str
     birads: str
     fault: str = ""
+    # Rows that differ in this alone do not turn their film down.
+    density: Density = field(default="", compare=False)
 
     @property
     def malignant(self) -> bool:
@@ -198,6 +200,7 @@ def _label(row: LabelRow, path: Path) -> _Label:
         date=row["acquisition date"],
         birads=birads,
         fault=f"{path.name}, line {row.line}: {fault}" if fault else "",
+        density=breast_density(row.cells.get("acr", "")),
     )
 
 
@@ -248,6 +251,7 @@ def _item(
         laterality=side,
         view=view,
         pixel_mm=PIXEL_MM,
+        density=label.density,
         group="abn" if regions else "normal",
         lesion_types=() if regions is None else tuple(sorted(regions)),
         pathology="malignant" if label.malignant else "benign",

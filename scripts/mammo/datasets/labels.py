@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mammo.datasets.texts import marked_encoding, read_bytes
 from mammo.errors import UserError
+from mammo.tables.records import Density
 
 # The largest label table in circulation (VinDr's) has 3 MB; beyond this a file is something else under a table's name.
 MAX_BYTES = 256_000_000
+_DENSITY = re.compile(r"(?:density|acr)?\s*([1-4a-d])")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -146,6 +149,26 @@ def _found(header: list[str], text: str, columns: Sequence[str], delimiter: str)
     return (
         f"found {names or 'no header'} (separated by '{delimiter}'){hint}. Take the table as it was published"
     )
+
+
+def breast_density(text: str) -> Density:
+    """Breast density as BI-RADS a to d, from how tables write it: 1 to 4, A to D, `DENSITY B`, `ACR 2`.
+
+    BI-RADS 4 (2003) counts the same four categories 1 to 4 that BI-RADS 5 (2013) calls a to d. Empty for anything else,
+    as for the 0 that CBIS-DDSM has on one film: an unknown density costs no film.
+    """
+    match = _DENSITY.fullmatch(text.strip().lower())
+    letters: dict[str, Density] = {
+        "a": "a",
+        "b": "b",
+        "c": "c",
+        "d": "d",
+        "1": "a",
+        "2": "b",
+        "3": "c",
+        "4": "d",
+    }
+    return letters[match[1]] if match else ""
 
 
 def column_name(name: str) -> str:

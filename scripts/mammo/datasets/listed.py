@@ -28,7 +28,7 @@ from mammo.datasets.rawfolder import RawFolder
 from mammo.dicom.unusable import Unusable
 from mammo.files import sha256_bytes
 from mammo.settings import DatasetSettings
-from mammo.tables.records import Lesion, Reject
+from mammo.tables.records import Density, Lesion, Reject
 
 Row = TypeVar("Row")
 PATHOLOGIES = ("malignant", "benign")
@@ -55,6 +55,7 @@ class ListedFilm:
     laterality: str = ""
     view: str = ""
     pixel_mm: float | None = None
+    density: Density = ""
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,7 @@ def _item(
         laterality=film.laterality,
         view=film.view,
         pixel_mm=film.pixel_mm,
+        density=film.density,
         listed_size=film.size,
         group="abn" if lesions else "normal",
         lesion_types=tuple(sorted({lesion.lesion_type for lesion in lesions if lesion.lesion_type})),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mammo.annotations.frames import Box
 from mammo.datasets.base import Item
-from mammo.datasets.labels import LabelRow
+from mammo.datasets.labels import LabelRow, breast_density
 from mammo.datasets.listed import (
     ListedFilm,
     ListedLesion,
@@ -89,6 +89,7 @@ def _film(row: LabelRow) -> ListedFilm:
         study=study,
         laterality=row["laterality"],
         view=row["view position"],
+        density=breast_density(row.cells.get("breast density", "")),
     )
 
 

@@ -23,7 +23,9 @@ FIGURES = {
 NEXT = {
     "data_report.html": "counts, leakage, anchors, rejects and privacy of the data",
     "overlays": "lesions and detections drawn on the films, by ensemble and test set",
+    "gallery": "missed lesions and false positives, worst first, by ensemble and test set: index.html",
     "froc": "FROC curves of the ensembles and their members",
+    "figures": "precision and recall, ROC, scores, sensitivity by size",
     "all_snapshots.csv": "every snapshot on every test set",
 }
 

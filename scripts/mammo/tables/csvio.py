@@ -27,15 +27,20 @@ def columns(model: type[Row]) -> list[str]:
 
 
 def read_table(path: Path | str, model: type[RowType]) -> list[RowType]:
-    """Read a CSV table. Raises `UserError` naming the file, the line, the column and the value."""
+    """Read a CSV table; a column with a default may be missing, as in tables of before there was such a column.
+
+    Raises `UserError` naming the file, the line, the column and the value.
+    """
     path = Path(path)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
-            missing = [name for name in columns(model) if name not in (reader.fieldnames or [])]
+            found = reader.fieldnames or []
+            needed = [name for name, field in model.model_fields.items() if field.is_required()]
+            missing = [name for name in needed if name not in found]
             if missing:
                 raise UserError(
-                    f"{path}: a table of {model.__name__} rows needs the columns {', '.join(columns(model))}; "
+                    f"{path}: a table of {model.__name__} rows needs the columns {', '.join(needed)}; "
                     f"missing: {', '.join(missing)}"
                 )
             return [_row(path, reader.line_num, record, model) for record in reader]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Text = Annotated[str, Field(min_length=1)]
+# Breast density as BI-RADS a to d: almost entirely fat to extremely dense; empty where the delivery does not say.
+Density = Literal["", "a", "b", "c", "d"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -35,6 +37,10 @@ class Image(Row):
     source: Text = Field(description="Raw file, relative to data_dir.")
     source_sha256: Sha256 = Field(description="Of the raw file.")
     sha256: Sha256 = Field(description="Of the written image.")
+    density: Density = Field(
+        "",
+        description="Breast density, BI-RADS a to d; empty where not known, and in tables of before it was kept.",
+    )
 
 
 class Lesion(Row):

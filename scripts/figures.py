@@ -1,0 +1,43 @@
+"""Draw precision over recall, ROC, scores and sensitivity by size of an ensemble and its members on a test set."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mammo.errors import run_main
+from mammo.metrics.films import join_films
+from mammo.metrics.inputs import parse_members
+from mammo.report.figures import write_figures
+from mammo.report.plot_style import Models
+from mammo.settings import EvaluationSettings, parse_section
+from mammo.tables.csvio import read_table
+from mammo.tables.detections import read_detections
+from mammo.tables.records import Image, Lesion
+
+
+def main() -> None:
+    """Parse, compute, draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for flag in ("--images", "--lesions"):
+        parser.add_argument(flag, required=True)
+    parser.add_argument(
+        "--members", nargs="*", action="extend", default=[], help="[NAME=]<NAME>/<test set>.csv"
+    )
+    parser.add_argument("--ensemble", required=True, help="the ensemble's detections, CSV")
+    parser.add_argument("--name", default="ensemble", help="the ensemble's name")
+    parser.add_argument("--settings", required=True, help="evaluation settings, JSON")
+    parser.add_argument("--out", type=Path, required=True, help="folder for <plot>.png and <plot>.svg")
+    args = parser.parse_args()
+    images, lesions = read_table(args.images, Image), read_table(args.lesions, Lesion)
+    members = {
+        member: join_films(images, lesions, read_detections(table))
+        for member, table in parse_members(args.members).items()
+    }
+    ensemble = join_films(images, lesions, read_detections(args.ensemble))
+    settings = parse_section(EvaluationSettings, args.settings)
+    write_figures(args.out, Models.of((args.name, ensemble), members, settings))
+
+
+if __name__ == "__main__":
+    run_main(main)
