@@ -22,9 +22,9 @@ def main() -> None:
     """Parse, fuse, evaluate, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", nargs="+", required=True, help="[NAME=]<NAME>/<test set>.csv")
-    for flag in ("--name", "--test-set", "--images", "--lesions", "--out-detections", "--out-table"):
-        parser.add_argument(flag, required=True)
-    parser.add_argument("--out-figures", help="CSV to write: a row a figure of the ensemble")
+    needed = ("name", "test-set", "images", "lesions", "out-detections", "out-table", "out-figures")
+    for flag in needed:
+        parser.add_argument(f"--{flag}", required=True)
     parser.add_argument("--chosen", help="members.csv, which says what each counts [all the same]")
     parser.add_argument(
         "--validation", nargs="*", default=[], metavar="NAME=images,lesions,detections",
@@ -49,12 +49,10 @@ def main() -> None:
     rows = ensemble_rows(images, lesions, voting.found, (args.name, fused), evaluation, **ensemble)
     write_detections(args.out_detections, fused)
     write_table(args.out_table, ResultRow, rows)
-    if args.out_figures:
-        names = {"test_set": args.test_set, "model": args.name, "kind": "ensemble"}
-        films, point = join_films(images, lesions, fused), points.get(args.name)
-        write_table(
-            args.out_figures, FigureRow, figure_rows(films, evaluation, **names, operating_threshold=point)
-        )
+    names = {"test_set": args.test_set, "model": args.name, "kind": "ensemble"}
+    films, point = join_films(images, lesions, fused), points.get(args.name)
+    figures = figure_rows(films, evaluation, **names, operating_threshold=point)
+    write_table(args.out_figures, FigureRow, figures)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Fuse anyone's detections: tables of several members become one table, outside the workflow.
 
-A table has the header image_id,x1,y1,x2,y2,score,label; boxes are in pixels of the image, scores between 0 and 1.
+A table is a CSV with the header image_id,x1,y1,x2,y2,score,label, a COCO list of results (JSON), or keras-retinanet's
+CSV path,x1,y1,x2,y2,class,score; boxes are in pixels of the image, scores between 0 and 1.
 Without --images every member counts as having looked at each image on which any of them found something.
 
   python scripts/fuse.py --members a.csv b.csv c.csv --images images.csv --out fused.csv
@@ -27,7 +28,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--members", nargs="+", action="extend", required=True, help="CSV, a table of detections each"
+        "--members", nargs="+", action="extend", required=True, help="a table of detections each"
     )
     parser.add_argument(
         "--images", nargs="+", action="extend", default=[],

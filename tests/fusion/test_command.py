@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import shutil
 import subprocess
@@ -100,3 +101,40 @@ def test_a_checkout_that_cannot_be_written_fuses(members, read_only_checkout):
         done = command(members, "--method", "nms", scripts=read_only_checkout, **places)
         assert (done.returncode, done.stderr) == (0, "")
         assert (members / "fused.csv").read_text() == HEADER + "f1,0,0,10,10,0.8,m\nf2,0,0,10,10,0.6,m\n"
+
+
+def test_members_in_other_formats_are_the_same(members):
+    (members / "a.json").write_text(
+        json.dumps(
+            [
+                {"image_id": "f1", "category_id": 1, "bbox": [0, 0, 10, 10], "score": 0.8},
+                {"image_id": "f2", "category_id": 1, "bbox": [0, 0, 10, 10], "score": 0.6},
+            ]
+        )
+    )
+    (members / "c.csv").write_text("f1,0,0,10,10,m,0.8\nf2,0,0,10,10,m,0.6\n")
+    ours, coco, retinanet = (
+        member.detections
+        for member in read_members([str(members / name) for name in ("a.csv", "a.json", "c.csv")])
+    )
+    assert coco.image_ids == retinanet.image_ids == ours.image_ids
+    assert coco.boxes.tolist() == retinanet.boxes.tolist() == ours.boxes.tolist()
+    assert coco.scores.tolist() == retinanet.scores.tolist() == ours.scores.tolist()
+    assert (retinanet.labels, coco.labels) == (ours.labels, ["1", "1"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("f1,0,0,10,10,0.8,m\nf1,9,0,3,10,0.7,m\n", "line 3: x1 must be below x2, found x1 9 and x2 3"),
+        ("f1,0,0,10,10,1.5,m\n", "line 2: the score must be a number in 0..1, found '1.5'"),
+        ("f1,0,nan,10,10,0.5,m\n", "line 2: y1 must be a finite number, found 'nan'"),
+        ("f1,0.1,0.2,0.5,0.6,0.9,m\nf2,0.3,0.1,0.9,1,0.4,m\n", "looks normalised"),
+    ],
+)
+def test_wrong_rows_are_refused_by_their_number(members, rows, said):
+    (members / "b.csv").write_text(HEADER + rows)
+    done = command(members)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "b.csv" in done.stderr and said in done.stderr
+    assert not (members / "fused.csv").exists()

@@ -155,7 +155,10 @@ def test_the_scripts_join_from_detections_to_tables_and_pictures(tables, tmp_pat
     write_table(tmp_path / "set.lesions.csv", Lesion, lesions)
     for name in ("a_01", "a_02"):
         write_table(tmp_path / name / "abn.csv", Detection, detections)
-    out = {name: str(tmp_path / name) for name in ("v1.csv", "v2.csv", "m.csv", "d.csv", "t.csv", "all.csv")}
+    out = {
+        name: str(tmp_path / name)
+        for name in ("v1.csv", "v2.csv", "m.csv", "d.csv", "t.csv", "f.csv", "all.csv")
+    }
     truth = ["--images", str(tmp_path / "set.images.csv"), "--lesions", str(tmp_path / "set.lesions.csv")]
     found = [str(tmp_path / name / "abn.csv") for name in ("a_02", "a_01")]
 
@@ -180,6 +183,7 @@ def test_the_scripts_join_from_detections_to_tables_and_pictures(tables, tmp_pat
     run(
         "ensemble.py", "--name", "both", "--test-set", "abn", *truth, "--members", *found, "--fusion", "{}",
         "--evaluation", "{}", "--out-detections", out["d.csv"], "--out-table", out["t.csv"],
+        "--out-figures", out["f.csv"],
     )  # fmt: skip
     run("collect.py", "--out", out["all.csv"], out["t.csv"], out["v1.csv"])
     rows = read_table(out["all.csv"], ResultRow)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from mammo.errors import UserError
 from mammo.fusion.pool import Looked
-from mammo.tables.detections import read_detections
+from mammo.tables.foreign import read_found_columns
 
 
 def read_members(
     detections: Sequence[str], images: Sequence[str] = (), weights: Sequence[float] = ()
 ) -> list[Looked]:
-    """Members from tables of detections.
+    """Members from tables of detections: our CSV, COCO's list of results, or keras-retinanet's CSV with scores.
 
     `images`: CSV files with a column image_id, those that were looked at: one for all members or one for each;
     none: every member looked at every image on which any of them found something. `weights`: one for each member,
@@ -28,7 +28,7 @@ def read_members(
         )
     if weights and len(weights) != len(detections):
         raise UserError(f"{len(weights)} weights for {len(detections)} members: give one for each, or none")
-    found = [read_detections(path) for path in detections]
+    found = [read_found_columns(path) for path in detections]
     if images:
         looked = [read_image_ids(path) for path in images]
     else:

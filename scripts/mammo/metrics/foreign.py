@@ -6,13 +6,17 @@ import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from mammo.errors import UserError
 from mammo.metrics.films import Film, join_films
-from mammo.tables.boxes import as_boxes
-from mammo.tables.detections import DetectionColumns
-from mammo.tables.foreign import ForeignBox, ForeignImage, ForeignTable, read_found, read_images, read_lesions
+from mammo.tables.foreign import (
+    ForeignBox,
+    ForeignImage,
+    ForeignTable,
+    found_columns,
+    read_found,
+    read_images,
+    read_lesions,
+    refuse_shares,
+)
 from mammo.tables.records import Image, Lesion
 
 OUTSIDE_PX = 1.0  # how far a box may reach out of its image: off-by-one conventions differ
@@ -97,11 +101,7 @@ def _with_patients(known: dict[str, ForeignImage], table: ForeignTable) -> dict[
 
 def _check(table: ForeignTable, kind: str, known: dict[str, ForeignImage]) -> None:
     """Raises `UserError` for boxes of unknown images, outside of their image, or in shares of it."""
-    if table.boxes and all(0 <= side <= 1 for box in table.boxes for side in box.box):
-        raise UserError(
-            f"{table.path}: all coordinates lie in 0..1, which looks normalised; expected pixels: multiply x by the "
-            "image's width and y by its height"
-        )
+    refuse_shares(table)
     named = {box.image_id for box in table.boxes}
     for image in table.images or []:
         if image.image_id not in known and image.image_id not in named:
@@ -136,13 +136,7 @@ def _films(known: dict[str, ForeignImage], truth: list[ForeignBox], found: list[
     lesions = [
         _lesion(box, numbers) for box in sorted(truth, key=lambda box: (box.image_id, box.box, box.label))
     ]
-    columns = DetectionColumns(
-        [box.image_id for box in found],
-        as_boxes([box.box for box in found]),
-        np.array([box.score for box in found], np.float64),
-        [box.label for box in found],
-    )
-    return join_films(images, lesions, columns)
+    return join_films(images, lesions, found_columns(found))
 
 
 def _image(image: ForeignImage, extent: tuple[float, float], kinds: set[str] | None) -> Image:

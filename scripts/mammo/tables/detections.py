@@ -47,13 +47,13 @@ def read_detections(path: Path | str) -> DetectionColumns:
         UserError: as `read_table`, which reads again what is not a plain and sound table and finds the words.
     """
     try:
-        return _read_plain(path)
+        return read_plain(path)
     except (OSError, ValueError):
         return as_columns(read_table(path, Detection))
 
 
-def _read_plain(path: Path | str) -> DetectionColumns:
-    """Raises `ValueError` for anything out of the ordinary, also where it might be sound."""
+def read_plain(path: Path | str) -> DetectionColumns:
+    """Read a table of ours, fast. Raises `OSError` or `ValueError` for anything out of the ordinary, sound or not."""
     with open(path, newline="", encoding="utf-8") as file:
         if file.readline() != csv_line(columns(Detection)) or not (line := file.readline()):
             raise ValueError
