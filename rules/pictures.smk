@@ -69,10 +69,16 @@ rule figures:
         lesions=lambda wildcards: merged_test_set(wildcards.test_set).lesions,
         ensemble="results/ensembles/{ensemble}/{test_set}.detections.csv",
     output:
-        pr=multiext("results/figures/{ensemble}/{test_set}/pr", ".png", ".svg"),
-        roc=multiext("results/figures/{ensemble}/{test_set}/roc", ".png", ".svg"),
-        scores=multiext("results/figures/{ensemble}/{test_set}/scores", ".png", ".svg"),
-        sizes=multiext("results/figures/{ensemble}/{test_set}/sizes", ".png", ".svg"),
+        pr=["results/figures/{ensemble}/{test_set}/pr.png", "results/figures/{ensemble}/{test_set}/pr.svg"],
+        roc=["results/figures/{ensemble}/{test_set}/roc.png", "results/figures/{ensemble}/{test_set}/roc.svg"],
+        scores=[
+            "results/figures/{ensemble}/{test_set}/scores.png",
+            "results/figures/{ensemble}/{test_set}/scores.svg",
+        ],
+        sizes=[
+            "results/figures/{ensemble}/{test_set}/sizes.png",
+            "results/figures/{ensemble}/{test_set}/sizes.svg",
+        ],
     log:
         "logs/figures/{ensemble}_{test_set}.log",
     benchmark:
