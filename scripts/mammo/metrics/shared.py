@@ -66,7 +66,7 @@ def parse_validation(paths: Sequence[str]) -> list[tuple[Path, Path]]:
 def need_films(shared: SharedFilms, names: Sequence[str]) -> None:
     """Raises `UserError` where there is no shared film, naming the snapshots that have none in common."""
     if not shared.images:
-        models = dict.fromkeys(name.rpartition("_")[0] for name in names)
+        models = sorted({name.rpartition("_")[0] for name in names})
         raise UserError(
             f"no film stands in the validation sets of all of {', '.join(models)}, and a film that one of them was "
             "trained on may not choose: take experiments of one train set, or name the members and write the settings "
