@@ -22,14 +22,12 @@ def main() -> None:
     """Parse, fuse, evaluate, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", nargs="+", required=True, help="[NAME=]<NAME>/<test set>.csv")
-    needed = ("name", "test-set", "images", "lesions", "out-detections", "out-table", "out-figures")
-    for flag in needed:
-        parser.add_argument(f"--{flag}", required=True)
+    for flag in ("--name", "--test-set", "--images", "--lesions", "--out-detections", "--out-table"):
+        parser.add_argument(flag, required=True)
+    parser.add_argument("--out-figures", help="CSV to write: a row a figure of the ensemble")
     parser.add_argument("--chosen", help="members.csv, which says what each counts [all the same]")
-    parser.add_argument(
-        "--validation", nargs="*", default=[], metavar="NAME=images,lesions,detections",
-        help="of members and the ensemble: what gives their operating points",
-    )  # fmt: skip
+    looked = "NAME=images,lesions,detections of members and ensemble: what gives their operating points"
+    parser.add_argument("--validation", nargs="*", default=[], help=looked)
     for flag in ("--fusion", "--evaluation"):
         parser.add_argument(flag, required=True, help="settings, JSON; of fusion also the table of a sweep")
     parser.add_argument("--code", default="", help="fingerprint of the code, part of the run's identity")
@@ -45,14 +43,14 @@ def main() -> None:
         [args.images, args.lesions], settings=section_json(evaluation),
         own=section_json(voting.fusion, evaluation, voting.weights), code=args.code,
     )  # fmt: skip
-    ensemble = {"test_set": args.test_set, "run_ids": ids, "operating_thresholds": points}
-    rows = ensemble_rows(images, lesions, voting.found, (args.name, fused), evaluation, **ensemble)
+    known = {"test_set": args.test_set, "run_ids": ids, "operating_thresholds": points}
+    rows = ensemble_rows(images, lesions, voting.found, (args.name, fused), evaluation, **known)
     write_detections(args.out_detections, fused)
     write_table(args.out_table, ResultRow, rows)
-    names = {"test_set": args.test_set, "model": args.name, "kind": "ensemble"}
-    films, point = join_films(images, lesions, fused), points.get(args.name)
-    figures = figure_rows(films, evaluation, **names, operating_threshold=point)
-    write_table(args.out_figures, FigureRow, figures)
+    if args.out_figures:
+        names = {"test_set": args.test_set, "model": args.name, "kind": "ensemble"}
+        films, names["operating_threshold"] = join_films(images, lesions, fused), points.get(args.name)
+        write_table(args.out_figures, FigureRow, figure_rows(films, evaluation, **names))
 
 
 if __name__ == "__main__":
