@@ -12,6 +12,7 @@ from rich.console import Console
 
 from mammo.errors import UserError
 from mammo.metrics.films import Film, join_films
+from mammo.metrics.gain import GainRow
 from mammo.metrics.row import ResultRow, result_row
 from mammo.report.froc_plot import write_froc_plot
 from mammo.report.overlays import DETECTION, LESION, choose, draw, write_overlays
@@ -142,6 +143,24 @@ def test_the_printed_table_shows_members_and_ensemble_and_where_to_look(tables, 
         "data_report.html",
     ):
         assert expected in text
+
+
+def test_the_printed_table_says_intervals_and_what_an_ensemble_gains(tables, tmp_path):
+    films = join_films(*tables)
+    names = {"test_set": "abn", "run_id": "0" * 12, "model": "best", "kind": "ensemble", "members": ["m_01"]}
+    row = result_row(films, EvaluationSettings(), **names)
+    row = row.model_copy(update={"froc_mean": 0.7512, "froc_mean_low": 0.701, "froc_mean_high": 0.798})
+    write_table(tmp_path / "ensemble_abn.csv", ResultRow, [row])
+    gain = GainRow(
+        test_set="abn", ensemble="best", against="best_member", model="m_01", figure="froc_mean", value=0.7512,
+        other=0.73, difference=0.0212, low=-0.013, high=0.049, p=0.18, resamples=2000,
+    )  # fmt: skip
+    write_table(tmp_path / "ensembles/best/abn.gain.csv", GainRow, [gain])
+    console = Console(record=True, width=160, file=open("/dev/null", "w"))  # noqa: SIM115
+    print_summary(tmp_path, console)
+    text = console.export_text()
+    assert "0.751 (0.70–0.80)" in text
+    assert "best against its best member: FROC mean +0.021 (-0.013 to +0.049), p 0.18" in text
 
 
 def test_a_folder_without_results_is_an_error(tmp_path):

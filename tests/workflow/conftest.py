@@ -124,7 +124,9 @@ def make_workplace(folder: Path, root: Path) -> Workplace:
     project = folder / "project"
     project.mkdir(parents=True)
     for name in ("rules", "scripts", "envs", "profiles"):
-        shutil.copytree(root / name, project / name)  # with what is compiled: fusion's kernels take ten seconds
+        shutil.copytree(
+            root / name, project / name
+        )  # with what is compiled: fusion's kernels take ten seconds
     shutil.copy(root / "Snakefile", project)
     work = folder / "work"
     deliver(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from mammo.errors import UserError
+from mammo.metrics.gain import GainRow
 from mammo.metrics.row import ResultRow
 from mammo.tables.csvio import read_table
 from mammo.tables.records import Row
@@ -17,9 +19,13 @@ FIGURES = {
     "sens_at_1": "sens. at 1 FP",
     "froc_mean": "FROC mean",
     "ap50": "AP50",
+    "auc_image": "AUC image",
     "clean_images": "clean images",
     "clean_cases": "clean cases",
 }
+WITH_INTERVAL = ("sens_at_1", "froc_mean", "auc_image")  # of all of them a terminal has no room
+COMPARED = "froc_mean"
+AGAINST = {"best_member": "its best member", "mean_member": "its mean member"}
 NEXT = {
     "data_report.html": "counts, leakage, anchors, rejects and privacy of the data",
     "overlays": "lesions and detections drawn on the films, by ensemble and test set",
@@ -46,7 +52,10 @@ def print_summary(results: Path, console: Console | None = None) -> None:
             console.print(f"[bold]{path.name}[/bold]: {counts}")
             console.print(_table(rows))
             rule = f"sensitivity, clean: score ≥ {first.score_threshold:g}; hit rule: {first.hit_rule}"
-            console.print(f"{rule}\n", soft_wrap=True)
+            console.print(f"{rule}; in brackets the 95 % interval over patients", soft_wrap=True)
+            for line in _gains(results, rows):
+                console.print(line, soft_wrap=True)
+            console.print()
     console.print("Where to look next (docs/metrics.md tells what each figure means):")
     for name in [*(path.name for path in paths), *NEXT]:
         if (results / name).exists():
@@ -61,7 +70,30 @@ def _table(rows: list[Row]) -> Table:
     for name in shown:
         table.add_column(FIGURES[name], justify="right")
     for row in rows:
-        figures = [getattr(row, name) for name in shown]
-        cells = ["" if figure is None else f"{figure:.3f}" for figure in figures]
+        cells = [_figure(row, name) for name in shown]
         table.add_row(row.model, row.kind, *cells, style="bold" if row.kind == "ensemble" else None)
+        if row.kind == "ensemble":  # the next row is another one's first member
+            table.add_section()
     return table
+
+
+def _figure(row: Row, name: str) -> str:
+    value = getattr(row, name)
+    if value is None:
+        return ""
+    low = getattr(row, f"{name}_low") if name in WITH_INTERVAL else None
+    return f"{value:.3f}" if low is None else f"{value:.3f} ({low:.2f}–{getattr(row, f'{name}_high'):.2f})"
+
+
+def _gains(results: Path, rows: list[Row]) -> Iterator[str]:
+    """What each ensemble gains over its best and its mean member, where its table of gains is there."""
+    for row in rows:
+        path = results / "ensembles" / row.model / f"{row.test_set}.gain.csv"
+        if row.kind != "ensemble" or not path.exists():
+            continue
+        for gain in read_table(path, GainRow):
+            if gain.against in AGAINST and gain.figure == COMPARED and gain.low is not None:
+                yield (
+                    f"{row.model} against {AGAINST[gain.against]}: {FIGURES[COMPARED]} {gain.difference:+.3f} "
+                    f"({gain.low:+.3f} to {gain.high:+.3f}), p {gain.p:.2f}"
+                )
