@@ -95,5 +95,5 @@ def _gains(results: Path, rows: list[Row]) -> Iterator[str]:
             if gain.against in AGAINST and gain.figure == COMPARED and gain.low is not None:
                 yield (
                     f"{row.model} against {AGAINST[gain.against]}: {FIGURES[COMPARED]} {gain.difference:+.3f} "
-                    f"({gain.low:+.3f} to {gain.high:+.3f}), p {gain.p:.2f}"
+                    f"({gain.low:+.3f} to {gain.high:+.3f}), p {gain.p:.3f}"
                 )
