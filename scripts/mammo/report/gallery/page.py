@@ -17,11 +17,12 @@ from mammo.report.gallery.crops import (
     ENSEMBLE,
     FALSE_POSITIVE,
     LESION,
-    MEMBERS,
+    SEAM,
     Line,
     Picture,
     area_around,
     draw_boxes,
+    member_line,
     overview,
     plain_crop,
     png_bytes,
@@ -29,12 +30,15 @@ from mammo.report.gallery.crops import (
 from mammo.report.gallery.places import (
     SAME_PLACE,
     Place,
+    Said,
     false_positives,
     films_by_id,
     found_at,
     missed_lesions,
+    said_at,
 )
 from mammo.settings import EvaluationSettings, ReportSettings
+from mammo.tables.records import Lesion
 
 OVERVIEW_HEIGHT = 480
 MOST_BOXES = 3  # of one model about a place, the strongest: more would hide the tissue
@@ -57,12 +61,17 @@ RULES = {
 
 @dataclass(frozen=True)
 class Shown:
-    """A place as the page shows it. `scores`: each model's best score at the place; `files`: names of the pictures."""
+    """A place as the page shows it.
+
+    `seen`: what it is, in words, for those who do not see the pictures; `said`: what each model says of it; `files`:
+    names of the pictures.
+    """
 
     anchor: str
     title: str
+    seen: str
     facts: Sequence[tuple[str, str]]
-    scores: Sequence[tuple[str, float | None]]
+    said: Sequence[tuple[str, Said]]
     files: Mapping[str, str]
     crop_size: tuple[int, int]
     film_size: tuple[int, int]
@@ -94,7 +103,7 @@ class Gallery:
 
     def lines(self) -> dict[str, Line]:
         """How each model's boxes are drawn, the ensemble's first."""
-        members = {name: MEMBERS[index % len(MEMBERS)] for index, name in enumerate(sorted(self.members))}
+        members = {name: member_line(index) for index, name in enumerate(sorted(self.members))}
         return {self.name: ENSEMBLE} | members
 
 
@@ -120,7 +129,7 @@ def write_gallery(out: Path, gallery: Gallery) -> int:
         parts = _parts(gallery, {kind: len(places) for kind, places in kinds.items()}, shown)
         page = TEMPLATES.get_template("gallery.html").render(
             gallery=gallery, parts=parts, lesion=LESION, false_positive=FALSE_POSITIVE,
-            lines=gallery.lines(), same_place=SAME_PLACE, most_boxes=MOST_BOXES,
+            lines=gallery.lines(), seam=SEAM, same_place=SAME_PLACE, most_boxes=MOST_BOXES,
             lesions=sum(len(film.lesions) for film in gallery.films),
         )  # fmt: skip
         (folder / "index.html").write_text(page, encoding="utf-8", newline="\n")
@@ -129,18 +138,20 @@ def write_gallery(out: Path, gallery: Gallery) -> int:
 
 def _parts(gallery: Gallery, totals: Mapping[str, int], shown: Mapping[str, Sequence[Shown]]) -> list[Part]:
     settings = gallery.evaluation
-    threshold = f"{settings.score_threshold:g}"
+    threshold = f"{settings.score_threshold:g}, the protocol's threshold (evaluation.score_threshold)"
     return [
         Part(
             "missed", "Missed lesions",
             f"A lesion is hit when {RULES[settings.hit_rule]}, with a score of at least {threshold}; the others are "
-            "here, the largest first.",
+            "here, the largest first. Of each, the table of models says whether a model hits it, has a box that would "
+            "but scores below the threshold, has a box beside it only, or nothing.",
             "No lesion was missed.", totals["missed"], shown["missed"],
         ),
         Part(
             "false", "False positives",
-            f"Detections of {gallery.name} from a score of {threshold} on that hit no lesion (a lesion is hit when "
-            f"{RULES[settings.froc_hit_rule]}), the highest score first.",
+            f"Detections of {gallery.name} with a score of at least {threshold}, that hit no lesion (a lesion is hit "
+            f"when {RULES[settings.froc_hit_rule]}), the highest score first. Of each, the table of models says "
+            "whether a model marks the place too, does so with a score below the threshold, or has nothing there.",
             "There is no false positive.", totals["false"], shown["false"],
         ),
     ]  # fmt: skip
@@ -159,14 +170,9 @@ def _show(
     area = area_around(place.box, (pixels.shape[1], pixels.shape[0]), gallery.report.gallery_crop)
     plain = plain_crop(pixels, area)
     own = {name: films[place.film.image_id] for name, films in models.items()}
-    found = {name: found_at(place, film, gallery.evaluation.hit_rule) for name, film in own.items()}
     focus = FALSE_POSITIVE if place.lesion is None else LESION
-    marked, lines = plain.copy(), gallery.lines()
-    for name in reversed(lines):  # the ensemble's above the members'
-        boxes = _boxes_shown(own[name], found[name], gallery.report.overlay_score)
-        draw_boxes(marked, area, boxes, lines[name])
-    draw_boxes(marked, area, place.film.lesions, LESION)
-    draw_boxes(marked, area, place.box[None, :], focus)
+    marked = plain.copy()
+    draw_boxes(marked, area, _layers(gallery, place, own))
     pictures = {
         "film": overview(pixels, area, place.box, focus, OVERVIEW_HEIGHT), "plain": plain, "marked": marked,
     }  # fmt: skip
@@ -176,14 +182,33 @@ def _show(
     return Shown(
         anchor=anchor,
         title=f"{number}. {_title(place)}",
+        seen=_seen(place),
         facts=_facts(place),
-        scores=[
-            (name, float(own[name].scores[found[name][0]]) if len(found[name]) else None) for name in lines
-        ],
+        said=[(name, said_at(place, own[name], gallery.evaluation)) for name in gallery.lines()],
         files=files,
         crop_size=(plain.shape[1], plain.shape[0]),
         film_size=(pictures["film"].shape[1], OVERVIEW_HEIGHT),
     )
+
+
+def _layers(gallery: Gallery, place: Place, own: Mapping[str, Film]) -> list[tuple[np.ndarray, Line]]:
+    """What is drawn about a place, from the lowest layer on: members above all else.
+
+    Of members' boxes on one spot those that leave more open lie above.
+    """
+    boxes = {
+        name: _boxes_shown(
+            film, found_at(place, film, gallery.evaluation.hit_rule), gallery.report.overlay_score
+        )
+        for name, film in own.items()
+    }
+    lines = gallery.lines()
+    layers = [(boxes[gallery.name], lines.pop(gallery.name)), (place.film.lesions, LESION)]
+    if place.lesion is None:
+        layers.insert(0, (place.box[None, :], FALSE_POSITIVE))
+    return layers + [
+        (boxes[name], line) for name, line in sorted(lines.items(), key=lambda item: -item[1].drawn)
+    ]
 
 
 def _film_pixels(root: Path, film: Film) -> Picture:
@@ -211,12 +236,34 @@ def _title(place: Place) -> str:
     return f"{size}, {place.film.image_id}"
 
 
+def _type(lesion: Lesion) -> str:
+    return lesion.lesion_type or "type unknown"
+
+
+def _seen(place: Place) -> str:
+    """What lies where, for alternative texts: side, view and type."""
+    image = place.film.image
+    assert image is not None, "films of a test set have their row"
+    side = {"L": "left breast", "R": "right breast"}.get(image.laterality, "side unknown")
+    what = "false positive" if place.lesion is None else f"missed lesion, {_type(place.lesion)}"
+    return f"{what}, {side}, {image.view or 'view unknown'}"
+
+
+def _size(place: Place) -> str:
+    """Width × height in mm, where the pixel size is known, and in pixels of the image."""
+    width, height = (place.box[2:] - place.box[:2]).tolist()
+    pixels = f"{width:.0f} × {height:.0f} pixels"
+    pixel_mm = place.film.image.pixel_mm if place.film.image else None
+    return f"{width * pixel_mm:.1f} × {height * pixel_mm:.1f} mm, {pixels}" if pixel_mm else pixels
+
+
 def _facts(place: Place) -> list[tuple[str, str]]:
-    """What the tables say; what they leave open is left out."""
+    """What the tables say; what they leave open is left out, but for a lesion's type."""
     image, lesion = place.film.image, place.lesion
     assert image is not None, "films of a test set have their row"
     x1, y1, x2, y2 = (f"{value:.0f}" for value in place.box.tolist())
     facts = [
+        ("width × height", _size(place)),
         ("dataset", " ".join(filter(None, (image.dataset, image.delivery)))),
         ("side and view", " ".join(filter(None, (image.laterality, image.view)))),
         ("breast density", image.density),
@@ -227,7 +274,7 @@ def _facts(place: Place) -> list[tuple[str, str]]:
     if lesion is not None:
         facts[:0] = [
             ("lesion", lesion.lesion_id),
-            ("type", lesion.lesion_type),
+            ("type", _type(lesion)),
             ("pathology", lesion.pathology),
             ("annotated as", lesion.annotation_form),
         ]
