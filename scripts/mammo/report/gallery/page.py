@@ -37,11 +37,11 @@ from mammo.report.gallery.places import (
     missed_lesions,
     said_at,
 )
+from mammo.report.gallery.words import RULES, facts, seen, title
 from mammo.settings import EvaluationSettings, ReportSettings
-from mammo.tables.records import Lesion
 
 OVERVIEW_HEIGHT = 480
-MOST_BOXES = 3  # of one model about a place, the strongest: more would hide the tissue
+MOST_BOXES = 3  # of the ensemble about a place, the strongest: more would hide the tissue
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -50,13 +50,6 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-RULES = {
-    "lesion_centre_in_detection": "its centre lies inside a detection",
-    "detection_centre_in_lesion": "a detection's centre lies inside it",
-    "iou_0.1": "a detection has an IoU of at least 0.1 with it",
-    "iou_0.2": "a detection has an IoU of at least 0.2 with it",
-    "iou_0.5": "a detection has an IoU of at least 0.5 with it",
-}
 
 
 @dataclass(frozen=True)
@@ -169,10 +162,12 @@ def _show(
     pixels = _film_pixels(gallery.root, place.film)
     area = area_around(place.box, (pixels.shape[1], pixels.shape[0]), gallery.report.gallery_crop)
     plain = plain_crop(pixels, area)
-    own = {name: films[place.film.image_id] for name, films in models.items()}
+    said = {
+        name: said_at(place, films[place.film.image_id], gallery.evaluation) for name, films in models.items()
+    }
     focus = FALSE_POSITIVE if place.lesion is None else LESION
     marked = plain.copy()
-    draw_boxes(marked, area, _layers(gallery, place, own))
+    draw_boxes(marked, area, _layers(gallery, place, models[gallery.name][place.film.image_id], said))
     pictures = {
         "film": overview(pixels, area, place.box, focus, OVERVIEW_HEIGHT), "plain": plain, "marked": marked,
     }  # fmt: skip
@@ -181,34 +176,32 @@ def _show(
         (folder / files[name]).write_bytes(png_bytes(picture, f"{place.film.image_id}, {name}"))
     return Shown(
         anchor=anchor,
-        title=f"{number}. {_title(place)}",
-        seen=_seen(place),
-        facts=_facts(place),
-        said=[(name, said_at(place, own[name], gallery.evaluation)) for name in gallery.lines()],
+        title=f"{number}. {title(place)}",
+        seen=seen(place),
+        facts=facts(place),
+        said=[(name, said[name]) for name in gallery.lines()],
         files=files,
         crop_size=(plain.shape[1], plain.shape[0]),
         film_size=(pictures["film"].shape[1], OVERVIEW_HEIGHT),
     )
 
 
-def _layers(gallery: Gallery, place: Place, own: Mapping[str, Film]) -> list[tuple[np.ndarray, Line]]:
-    """What is drawn about a place, from the lowest layer on: members above all else.
+def _layers(
+    gallery: Gallery, place: Place, own: Film, said: Mapping[str, Said]
+) -> list[tuple[np.ndarray, Line]]:
+    """What is drawn about a place, from the lowest layer on: of each model what it says of it, members above all else.
 
-    Of members' boxes on one spot those that leave more open lie above.
+    `own`: the film with the ensemble's detections, whose strongest are drawn too. Of members' boxes on one spot those
+    that leave more open lie above.
     """
-    boxes = {
-        name: _boxes_shown(
-            film, found_at(place, film, gallery.evaluation.hit_rule), gallery.report.overlay_score
-        )
-        for name, film in own.items()
-    }
+    found = found_at(place, own, gallery.evaluation.hit_rule)
+    strong = found[own.scores[found] >= gallery.report.overlay_score][:MOST_BOXES]
     lines = gallery.lines()
-    layers = [(boxes[gallery.name], lines.pop(gallery.name)), (place.film.lesions, LESION)]
+    layers = [(own.detections[strong], lines[gallery.name]), (place.film.lesions, LESION)]
     if place.lesion is None:
         layers.insert(0, (place.box[None, :], FALSE_POSITIVE))
-    return layers + [
-        (boxes[name], line) for name, line in sorted(lines.items(), key=lambda item: -item[1].drawn)
-    ]
+    about = [(box[None, :], line) for name, line in lines.items() if (box := said[name].box) is not None]
+    return layers + sorted(about, key=lambda layer: (layer[1] != lines[gallery.name], -layer[1].drawn))
 
 
 def _film_pixels(root: Path, film: Film) -> Picture:
@@ -221,61 +214,3 @@ def _film_pixels(root: Path, film: Film) -> Picture:
             f"found {pixels.shape[1]}×{pixels.shape[0]}; make the images again"
         )
     return pixels
-
-
-def _boxes_shown(film: Film, found: np.ndarray, floor: float) -> np.ndarray:
-    """Of the boxes that a model `found` about a place those to draw, (n, 4): from a score on, but always its best."""
-    strong = found[film.scores[found] >= floor]
-    return film.detections[strong[:MOST_BOXES] if len(strong) else found[:1]]
-
-
-def _title(place: Place) -> str:
-    if place.lesion is None:
-        return f"score {place.score:.3f}, {place.film.image_id}"
-    size = f"{place.side:.0f} pixels" if place.side_mm is None else f"{place.side_mm:.1f} mm"
-    return f"{size}, {place.film.image_id}"
-
-
-def _type(lesion: Lesion) -> str:
-    return lesion.lesion_type or "type unknown"
-
-
-def _seen(place: Place) -> str:
-    """What lies where, for alternative texts: side, view and type."""
-    image = place.film.image
-    assert image is not None, "films of a test set have their row"
-    side = {"L": "left breast", "R": "right breast"}.get(image.laterality, "side unknown")
-    what = "false positive" if place.lesion is None else f"missed lesion, {_type(place.lesion)}"
-    return f"{what}, {side}, {image.view or 'view unknown'}"
-
-
-def _size(place: Place) -> str:
-    """Width × height in mm, where the pixel size is known, and in pixels of the image."""
-    width, height = (place.box[2:] - place.box[:2]).tolist()
-    pixels = f"{width:.0f} × {height:.0f} pixels"
-    pixel_mm = place.film.image.pixel_mm if place.film.image else None
-    return f"{width * pixel_mm:.1f} × {height * pixel_mm:.1f} mm, {pixels}" if pixel_mm else pixels
-
-
-def _facts(place: Place) -> list[tuple[str, str]]:
-    """What the tables say; what they leave open is left out, but for a lesion's type."""
-    image, lesion = place.film.image, place.lesion
-    assert image is not None, "films of a test set have their row"
-    x1, y1, x2, y2 = (f"{value:.0f}" for value in place.box.tolist())
-    facts = [
-        ("width × height", _size(place)),
-        ("dataset", " ".join(filter(None, (image.dataset, image.delivery)))),
-        ("side and view", " ".join(filter(None, (image.laterality, image.view)))),
-        ("breast density", image.density),
-        ("pixel size", f"{image.pixel_mm:g} mm" if image.pixel_mm else ""),
-        ("lesions on the film", str(len(place.film.lesions))),
-        ("box in pixels", f"x {x1} to {x2}, y {y1} to {y2}"),
-    ]
-    if lesion is not None:
-        facts[:0] = [
-            ("lesion", lesion.lesion_id),
-            ("type", _type(lesion)),
-            ("pathology", lesion.pathology),
-            ("annotated as", lesion.annotation_form),
-        ]
-    return [(name, text) for name, text in facts if text]

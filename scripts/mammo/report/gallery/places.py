@@ -24,13 +24,14 @@ Word = Literal["hit", "marks it", "below the threshold", "beside it", "nothing"]
 
 @dataclass(frozen=True)
 class Said:
-    """What a model says of a place in a word, and the score of the box that the word is about, if there is one.
+    """What a model says of a place in a word, and the box that the word is about, if there is one: `box` (4,), `score`.
 
     Of a lesion: "hit"; "below the threshold", a box hits it, with too low a score; "beside it", a box of at least
     `SAME_PLACE` IoU hits it not. Of a false positive's place: "marks it", a box has at least that IoU with it.
     """
 
     word: Word
+    box: NDArray[np.float64] | None = None
     score: float | None = None
 
 
@@ -110,15 +111,15 @@ def said_at(place: Place, film: Film, settings: EvaluationSettings) -> Said:
     A box that hits the lesion counts before one that only lies beside it, whatever their scores.
     """
     hitting, near = _hitting(place, film, settings.hit_rule), _near(place, film)
-    about = hitting if hitting.any() else near
-    if not about.any():
+    about = np.flatnonzero(hitting if hitting.any() else near)
+    if not len(about):
         return Said("nothing")
-    score = float(film.scores[about].max())
+    box, score = film.detections[about[0]], float(film.scores[about[0]])
     if place.lesion is not None and not hitting.any():
-        return Said("beside it", score)
+        return Said("beside it", box, score)
     if score < settings.score_threshold:
-        return Said("below the threshold", score)
-    return Said("marks it" if place.lesion is None else "hit", score)
+        return Said("below the threshold", box, score)
+    return Said("marks it" if place.lesion is None else "hit", box, score)
 
 
 def films_by_id(models: Mapping[str, Sequence[Film]]) -> dict[str, dict[str, Film]]:
