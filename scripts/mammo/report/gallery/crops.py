@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import cv2
 import numpy as np
@@ -36,11 +36,6 @@ class Line:
         return f"#{red:02x}{green:02x}{blue:02x}"
 
     @property
-    def drawn(self) -> float:
-        """The share of its length that is not gaps."""
-        return sum(self.dashes[::2]) / sum(self.dashes) if self.dashes else 1.0
-
-    @property
     def seam_dashes(self) -> tuple[int, ...]:
         """Dashes of the black beneath, `SEAM` longer at both ends; they begin `SEAM` before the line's."""
         return tuple(
@@ -53,10 +48,9 @@ class Line:
 LESION = Line((0, 159, 230), 2)
 CROP = Line((200, 200, 200), 1, (3, 5))  # on the film
 OVERVIEW_AIR = 3  # pixels between a place and its line on the film
+FALSE_POSITIVE = Line((255, 255, 255), 3)
 ENSEMBLE = Line((255, 255, 255), 2, (14, 10))
 MEMBER_WIDTH = 2
-# Outside of all lines around the same box, so that it covers none.
-FALSE_POSITIVE = Line((255, 255, 255), 3, air=MEMBER_WIDTH + 2 * SEAM)
 MEMBER_COLOURS: tuple[Colour, ...] = (
     (233, 180, 86),
     (66, 228, 240),
@@ -109,17 +103,40 @@ def plain_crop(pixels: Picture, area: Area) -> Picture:
 def draw_boxes(picture: Picture, area: Area, layers: Sequence[tuple[NDArray[np.float64], Line]]) -> None:
     """Draw layers of boxes (n, 4), given in the film's pixels, into the crop of an area, the last layer on top.
 
-    What lies outside is cut off. Lines run around their box, so that they hide none of what is inside. All seams are
-    drawn before all colours: no line is covered by another one's seam.
+    What lies outside is cut off. Lines run around their box, so that they hide none of what is inside; those around
+    the same place run around each other, the last layer's innermost. All seams are drawn before all colours: no line is
+    covered by another one's seam.
     """
+    frames = _frames(area, layers)
     for seam in (True, False):
-        for boxes, line in layers:
-            for x1, y1, x2, y2 in boxes.tolist():
-                inner = Area(
-                    int(np.floor(x1)) - area.x1 - line.air, int(np.floor(y1)) - area.y1 - line.air,
-                    int(np.ceil(x2)) - area.x1 + line.air, int(np.ceil(y2)) - area.y1 + line.air,
-                )  # fmt: skip
-                _frame(picture, inner, line, seam=seam)
+        for inner, line in frames:
+            _frame(picture, inner, line, seam=seam)
+
+
+def _frames(area: Area, layers: Sequence[tuple[NDArray[np.float64], Line]]) -> list[tuple[Area, Line]]:
+    """The pixels of the crop that each line runs around, the lowest line first."""
+    frames: list[tuple[Area, Line]] = []
+    for boxes, line in reversed(layers):
+        for x1, y1, x2, y2 in boxes.tolist():
+            box = Area(
+                int(np.floor(x1)) - area.x1, int(np.floor(y1)) - area.y1,
+                int(np.ceil(x2)) - area.x1, int(np.ceil(y2)) - area.y1,
+            )  # fmt: skip
+            inner = _wider(box, line.air)
+            while any(_on_each_other(inner, other, lower.width) for other, lower in frames):
+                inner = _wider(inner, 1)
+            frames.append((inner, line))
+    return frames[::-1]
+
+
+def _wider(area: Area, by: int) -> Area:
+    return Area(area.x1 - by, area.y1 - by, area.x2 + by, area.y2 + by)
+
+
+def _on_each_other(one: Area, other: Area, width: int) -> bool:
+    """Whether the line around one would cover a line of a width around the other on all four sides."""
+    sides = zip(astuple(one), astuple(other), strict=True)
+    return all(abs(side - same) < width + 2 * SEAM for side, same in sides)
 
 
 def _frame(picture: Picture, inner: Area, line: Line, *, seam: bool) -> None:

@@ -191,17 +191,19 @@ def _layers(
 ) -> list[tuple[np.ndarray, Line]]:
     """What is drawn about a place, from the lowest layer on: of each model what it says of it, members above all else.
 
-    `own`: the film with the ensemble's detections, whose strongest are drawn too. Of members' boxes on one spot those
-    that leave more open lie above.
+    `own`: the film with the ensemble's detections, whose strongest are drawn too.
     """
     found = found_at(place, own, gallery.evaluation.hit_rule)
     strong = found[own.scores[found] >= gallery.report.overlay_score][:MOST_BOXES]
+    about = {name: each.box[None, :] for name, each in said.items() if each.box is not None}
     lines = gallery.lines()
-    layers = [(own.detections[strong], lines[gallery.name]), (place.film.lesions, LESION)]
-    if place.lesion is None:
-        layers.insert(0, (place.box[None, :], FALSE_POSITIVE))
-    about = [(box[None, :], line) for name, line in lines.items() if (box := said[name].box) is not None]
-    return layers + sorted(about, key=lambda layer: (layer[1] != lines[gallery.name], -layer[1].drawn))
+    ensemble = np.vstack([own.detections[strong], about.pop(gallery.name, np.empty((0, 4)))])
+    return [
+        (np.empty((0, 4)) if place.lesion else place.box[None, :], FALSE_POSITIVE),
+        (np.unique(ensemble, axis=0), lines[gallery.name]),
+        (place.film.lesions, LESION),
+        *((box, lines[name]) for name, box in sorted(about.items())),
+    ]
 
 
 def _film_pixels(root: Path, film: Film) -> Picture:
