@@ -93,6 +93,16 @@ def test_one_patient_has_a_figure_and_no_interval(image, lesion, detection):
     assert (found.value, found.low, found.high) == (1.0, None, None)
 
 
+def test_without_resamples_there_are_figures_and_no_intervals():
+    films = random_films(1)
+    statistic, weights = sensitivity_statistic(films, RULE, 0.3), resamples_of(films, 0, 0)
+    found = estimate(statistic, weights)
+    assert found.value == pytest.approx(sensitivity(films, RULE, 0.3))
+    assert (found.low, found.high, found.missing) == (None, None, 0)
+    difference = paired_difference(statistic, statistic, weights)
+    assert (difference.value, difference.low, difference.high, difference.p) == (0, None, None, None)
+
+
 def test_a_figure_that_rests_on_one_patient_has_no_interval_and_says_how_many_resamples_lack_it(
     image, lesion
 ):

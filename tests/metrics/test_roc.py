@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mammo.metrics.bootstrap import band, resamples_of
 from mammo.metrics.films import Film, join_films
 from mammo.metrics.roc import auc, partial_auc, roc_at, roc_curve, sensitivity_at_specificity
 from mammo.metrics.statistic import patients_of, value_of
@@ -106,9 +107,34 @@ def test_a_set_of_one_kind_has_no_curve(image, lesion, lesions):
     assert figure(sensitivity_at_specificity(films, "image", 0.9), films) is None
 
 
-def test_the_band_of_a_picture_is_the_curve_s_steps(films):
-    rates = np.array([0.0, 0.05, 0.2, 1.0])
-    band = roc_at(films, "image", rates)(np.ones((1, len(patients_of(films)[0]))))
+def test_the_points_of_a_band_lie_on_the_lines_of_the_curve(films):
+    rates = np.array([0.0, 0.05, 0.2, 0.33, 1.0])
+    found = roc_at(films, "image", rates)(np.ones((1, len(patients_of(films)[0]))))
     curve = roc_curve(films, "image")
-    expected = [curve.sensitivity[curve.false_positive_rate <= rate + 1e-9].max() for rate in rates]
-    assert band[0] == pytest.approx(expected)
+    for rate, value in zip(rates, found[0], strict=True):
+        before = np.flatnonzero(curve.false_positive_rate <= rate + 1e-9)[-1]
+        after = min(before + 1, len(curve.sensitivity) - 1)
+        (x1, x2), (y1, y2) = curve.false_positive_rate[[before, after]], curve.sensitivity[[before, after]]
+        share = (rate - x1) / (x2 - x1) if x2 > x1 else 0.0
+        assert value == pytest.approx(y1 + share * (y2 - y1), abs=1e-6)
+
+
+def test_the_band_encloses_the_curve_where_scores_are_tied(image, lesion, detection):
+    """Three scores among forty images: nearly all of the curve lies between operating points."""
+    names = [f"{number:02d}" for number in range(40)]
+    scores = np.random.default_rng(0).integers(1, 4, 40) / 4
+    found = [detection(name, float(score), 0, 0, 9, 9) for name, score in zip(names, scores, strict=True)]
+    truth = [lesion(name, 0, 0, 9, 9) for name in names[::2]]
+    films = join_films([image(name, patient=name) for name in names], truth, found)
+    rates = np.linspace(0.01, 0.99, 50)
+    low, high = band(roc_at(films, "image", rates), resamples_of(films, 200, 0))
+    curve = roc_curve(films, "image")
+    drawn = np.interp(rates, curve.false_positive_rate, curve.sensitivity)
+    assert (low <= drawn).all() and (drawn <= high).all()
+
+
+def test_a_resample_of_one_kind_has_no_points(image, lesion):
+    films = join_films([image("0", "a"), image("1", "b")], [lesion("0", 0, 0, 9, 9)], [])
+    values = roc_at(films, "image", np.array([0.0, 0.5]))(np.array([[1.0, 1], [2, 0], [0, 2]]))
+    assert values[0] == pytest.approx([0.0, 0.5], abs=1e-6)
+    assert np.isnan(values[1:]).all()

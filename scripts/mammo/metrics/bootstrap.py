@@ -72,8 +72,8 @@ def resamples_of(films: Sequence[Film], resamples: int, seed: int) -> Weights:
 def estimate(statistic: Statistic, weights: Weights) -> Estimate:
     """The figure and percentiles 2.5 and 97.5 (linear between two) of it in those resamples that can give it.
 
-    `weights` as from `resample`. No interval for a set of one patient, whose resamples are all the same, and where more
-    than `MOST_MISSING` of the resamples cannot give the figure.
+    `weights` as from `resample`. No interval without resamples, for a set of one patient, whose resamples are all the
+    same, and where more than `MOST_MISSING` of the resamples cannot give the figure.
     """
     values = statistic(weights)
     low, high, missing = _interval(values[1:], weights.shape[1])
@@ -135,6 +135,8 @@ def paired_difference(one: Statistic, other: Statistic, weights: Weights) -> Dif
 
 def _interval(values: Values, patients: int) -> tuple[float, float, float]:
     """Low, high (NaN where there is no interval) and the share of resamples without the figure."""
+    if not len(values):
+        return np.nan, np.nan, 0.0
     known = values[~np.isnan(values)]
     missing = 1 - len(known) / len(values)
     if patients < FEWEST_PATIENTS or missing > MOST_MISSING:

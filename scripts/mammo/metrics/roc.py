@@ -130,10 +130,19 @@ def roc_at(
 ) -> Callable[[Weights], NDArray[np.float64]]:
     """Sensitivity at false positive rates (points,) for the band of a picture: weights → (resamples, points).
 
-    Steps as `sensitivity_at_specificity` has them; NaN where a resample has no curve.
+    On straight lines between operating points, as a curve is drawn (`roc_curve`); where it rises straight up, the upper
+    end. NaN where a resample has no curve.
     """
-    at = [sensitivity_at_specificity(films, level, 1 - rate) for rate in rates]
-    return lambda weights: np.column_stack([statistic(weights) for statistic in at])
+    units = units_of(films, level)
+
+    def curve(weights: Weights) -> NDArray[np.float64]:
+        false, true = _rates(units, weights)
+        values = np.full((len(weights), len(rates)), np.nan)
+        for row in np.flatnonzero(~np.isnan(false[:, -1]) & ~np.isnan(true[:, -1])):
+            values[row] = np.interp(rates + ROUNDING, false[row], true[row])
+        return values
+
+    return curve
 
 
 def _rates(units: Units, weights: Weights) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -69,7 +69,7 @@ def _roc(axes: Axes, models: Models, level: Level) -> None:
         lacking = "without" if positive.all() else "with"
         say(axes, f"No {level} {lacking} a lesion:\nno ROC curve.")
         return
-    rates = np.linspace(0, 1, 51)
+    rates = np.linspace(0, 1, 201)
     draw_band(axes, rates, *band(roc_at(models.films, level, rates), models.weights))
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":")
     for name, films, style in models.lines():

@@ -17,11 +17,12 @@ from mammo.report.gallery.crops import (
     ENSEMBLE,
     FALSE_POSITIVE,
     LESION,
-    MEMBERS,
+    SEAM,
     Line,
     Picture,
     area_around,
     draw_boxes,
+    member_line,
     overview,
     plain_crop,
     png_bytes,
@@ -29,15 +30,18 @@ from mammo.report.gallery.crops import (
 from mammo.report.gallery.places import (
     SAME_PLACE,
     Place,
+    Said,
     false_positives,
     films_by_id,
     found_at,
     missed_lesions,
+    said_at,
 )
+from mammo.report.gallery.words import RULES, facts, seen, title
 from mammo.settings import EvaluationSettings, ReportSettings
 
 OVERVIEW_HEIGHT = 480
-MOST_BOXES = 3  # of one model about a place, the strongest: more would hide the tissue
+MOST_BOXES = 3  # of the ensemble about a place, the strongest: more would hide the tissue
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -46,23 +50,21 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-RULES = {
-    "lesion_centre_in_detection": "its centre lies inside a detection",
-    "detection_centre_in_lesion": "a detection's centre lies inside it",
-    "iou_0.1": "a detection has an IoU of at least 0.1 with it",
-    "iou_0.2": "a detection has an IoU of at least 0.2 with it",
-    "iou_0.5": "a detection has an IoU of at least 0.5 with it",
-}
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A place as the page shows it. `scores`: each model's best score at the place; `files`: names of the pictures."""
+    """A place as the page shows it.
+
+    `seen`: what it is, in words, for those who do not see the pictures; `said`: what each model says of it; `files`:
+    names of the pictures.
+    """
 
     anchor: str
     title: str
+    seen: str
     facts: Sequence[tuple[str, str]]
-    scores: Sequence[tuple[str, float | None]]
+    said: Sequence[tuple[str, Said]]
     files: Mapping[str, str]
     crop_size: tuple[int, int]
     film_size: tuple[int, int]
@@ -94,7 +96,7 @@ class Gallery:
 
     def lines(self) -> dict[str, Line]:
         """How each model's boxes are drawn, the ensemble's first."""
-        members = {name: MEMBERS[index % len(MEMBERS)] for index, name in enumerate(sorted(self.members))}
+        members = {name: member_line(index) for index, name in enumerate(sorted(self.members))}
         return {self.name: ENSEMBLE} | members
 
 
@@ -120,7 +122,7 @@ def write_gallery(out: Path, gallery: Gallery) -> int:
         parts = _parts(gallery, {kind: len(places) for kind, places in kinds.items()}, shown)
         page = TEMPLATES.get_template("gallery.html").render(
             gallery=gallery, parts=parts, lesion=LESION, false_positive=FALSE_POSITIVE,
-            lines=gallery.lines(), same_place=SAME_PLACE, most_boxes=MOST_BOXES,
+            lines=gallery.lines(), seam=SEAM, same_place=SAME_PLACE, most_boxes=MOST_BOXES,
             lesions=sum(len(film.lesions) for film in gallery.films),
         )  # fmt: skip
         (folder / "index.html").write_text(page, encoding="utf-8", newline="\n")
@@ -129,18 +131,20 @@ def write_gallery(out: Path, gallery: Gallery) -> int:
 
 def _parts(gallery: Gallery, totals: Mapping[str, int], shown: Mapping[str, Sequence[Shown]]) -> list[Part]:
     settings = gallery.evaluation
-    threshold = f"{settings.score_threshold:g}"
+    threshold = f"{settings.score_threshold:g}, the protocol's threshold (evaluation.score_threshold)"
     return [
         Part(
             "missed", "Missed lesions",
             f"A lesion is hit when {RULES[settings.hit_rule]}, with a score of at least {threshold}; the others are "
-            "here, the largest first.",
+            "here, the largest first. Of each, the table of models says whether a model hits it, has a box that would "
+            "but scores below the threshold, has a box beside it only, or nothing.",
             "No lesion was missed.", totals["missed"], shown["missed"],
         ),
         Part(
             "false", "False positives",
-            f"Detections of {gallery.name} from a score of {threshold} on that hit no lesion (a lesion is hit when "
-            f"{RULES[settings.froc_hit_rule]}), the highest score first.",
+            f"Detections of {gallery.name} with a score of at least {threshold}, that hit no lesion (a lesion is hit "
+            f"when {RULES[settings.froc_hit_rule]}), the highest score first. Of each, the table of models says "
+            "whether a model marks the place too, does so with a score below the threshold, or has nothing there.",
             "There is no false positive.", totals["false"], shown["false"],
         ),
     ]  # fmt: skip
@@ -158,15 +162,12 @@ def _show(
     pixels = _film_pixels(gallery.root, place.film)
     area = area_around(place.box, (pixels.shape[1], pixels.shape[0]), gallery.report.gallery_crop)
     plain = plain_crop(pixels, area)
-    own = {name: films[place.film.image_id] for name, films in models.items()}
-    found = {name: found_at(place, film, gallery.evaluation.hit_rule) for name, film in own.items()}
+    said = {
+        name: said_at(place, films[place.film.image_id], gallery.evaluation) for name, films in models.items()
+    }
     focus = FALSE_POSITIVE if place.lesion is None else LESION
-    marked, lines = plain.copy(), gallery.lines()
-    for name in reversed(lines):  # the ensemble's above the members'
-        boxes = _boxes_shown(own[name], found[name], gallery.report.overlay_score)
-        draw_boxes(marked, area, boxes, lines[name])
-    draw_boxes(marked, area, place.film.lesions, LESION)
-    draw_boxes(marked, area, place.box[None, :], focus)
+    marked = plain.copy()
+    draw_boxes(marked, area, _layers(gallery, place, models[gallery.name][place.film.image_id], said))
     pictures = {
         "film": overview(pixels, area, place.box, focus, OVERVIEW_HEIGHT), "plain": plain, "marked": marked,
     }  # fmt: skip
@@ -175,15 +176,34 @@ def _show(
         (folder / files[name]).write_bytes(png_bytes(picture, f"{place.film.image_id}, {name}"))
     return Shown(
         anchor=anchor,
-        title=f"{number}. {_title(place)}",
-        facts=_facts(place),
-        scores=[
-            (name, float(own[name].scores[found[name][0]]) if len(found[name]) else None) for name in lines
-        ],
+        title=f"{number}. {title(place)}",
+        seen=seen(place),
+        facts=facts(place),
+        said=[(name, said[name]) for name in gallery.lines()],
         files=files,
         crop_size=(plain.shape[1], plain.shape[0]),
         film_size=(pictures["film"].shape[1], OVERVIEW_HEIGHT),
     )
+
+
+def _layers(
+    gallery: Gallery, place: Place, own: Film, said: Mapping[str, Said]
+) -> list[tuple[np.ndarray, Line]]:
+    """What is drawn about a place, from the lowest layer on: of each model what it says of it, members above all else.
+
+    `own`: the film with the ensemble's detections, whose strongest are drawn too.
+    """
+    found = found_at(place, own, gallery.evaluation.hit_rule)
+    strong = found[own.scores[found] >= gallery.report.overlay_score][:MOST_BOXES]
+    about = {name: each.box[None, :] for name, each in said.items() if each.box is not None}
+    lines = gallery.lines()
+    ensemble = np.vstack([own.detections[strong], about.pop(gallery.name, np.empty((0, 4)))])
+    return [
+        (np.empty((0, 4)) if place.lesion else place.box[None, :], FALSE_POSITIVE),
+        (np.unique(ensemble, axis=0), lines[gallery.name]),
+        (place.film.lesions, LESION),
+        *((box, lines[name]) for name, box in sorted(about.items())),
+    ]
 
 
 def _film_pixels(root: Path, film: Film) -> Picture:
@@ -196,39 +216,3 @@ def _film_pixels(root: Path, film: Film) -> Picture:
             f"found {pixels.shape[1]}×{pixels.shape[0]}; make the images again"
         )
     return pixels
-
-
-def _boxes_shown(film: Film, found: np.ndarray, floor: float) -> np.ndarray:
-    """Of the boxes that a model `found` about a place those to draw, (n, 4): from a score on, but always its best."""
-    strong = found[film.scores[found] >= floor]
-    return film.detections[strong[:MOST_BOXES] if len(strong) else found[:1]]
-
-
-def _title(place: Place) -> str:
-    if place.lesion is None:
-        return f"score {place.score:.3f}, {place.film.image_id}"
-    size = f"{place.side:.0f} pixels" if place.side_mm is None else f"{place.side_mm:.1f} mm"
-    return f"{size}, {place.film.image_id}"
-
-
-def _facts(place: Place) -> list[tuple[str, str]]:
-    """What the tables say; what they leave open is left out."""
-    image, lesion = place.film.image, place.lesion
-    assert image is not None, "films of a test set have their row"
-    x1, y1, x2, y2 = (f"{value:.0f}" for value in place.box.tolist())
-    facts = [
-        ("dataset", " ".join(filter(None, (image.dataset, image.delivery)))),
-        ("side and view", " ".join(filter(None, (image.laterality, image.view)))),
-        ("breast density", image.density),
-        ("pixel size", f"{image.pixel_mm:g} mm" if image.pixel_mm else ""),
-        ("lesions on the film", str(len(place.film.lesions))),
-        ("box in pixels", f"x {x1} to {x2}, y {y1} to {y2}"),
-    ]
-    if lesion is not None:
-        facts[:0] = [
-            ("lesion", lesion.lesion_id),
-            ("type", lesion.lesion_type),
-            ("pathology", lesion.pathology),
-            ("annotated as", lesion.annotation_form),
-        ]
-    return [(name, text) for name, text in facts if text]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,22 @@ from mammo.tables.boxes import iou_matrix
 from mammo.tables.records import Lesion
 
 SAME_PLACE = 0.1  # IoU from which on a box is about the same place
+
+
+Word = Literal["hit", "marks it", "below the threshold", "beside it", "nothing"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model says of a place in a word, and the box that the word is about, if there is one: `box` (4,), `score`.
+
+    Of a lesion: "hit"; "below the threshold", a box hits it, with too low a score; "beside it", a box of at least
+    `SAME_PLACE` IoU hits it not. Of a false positive's place: "marks it", a box has at least that IoU with it.
+    """
+
+    word: Word
+    box: NDArray[np.float64] | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +91,35 @@ def found_at(place: Place, film: Film, rule: HitRule) -> NDArray[np.int64]:
     A lesion is found by the hit rule, or by an IoU of at least `SAME_PLACE` with it; so is a false positive's place by
     the latter.
     """
-    target = place.box[None, :]
-    found = iou_matrix(film.detections, target)[:, 0] >= SAME_PLACE
-    if place.lesion is not None:
-        found |= hits(rule, film.detections, target)[:, 0]
-    return np.flatnonzero(found)
+    return np.flatnonzero(_near(place, film) | _hitting(place, film, rule))
+
+
+def _near(place: Place, film: Film) -> NDArray[np.bool_]:
+    return iou_matrix(film.detections, place.box[None, :])[:, 0] >= SAME_PLACE
+
+
+def _hitting(place: Place, film: Film, rule: HitRule) -> NDArray[np.bool_]:
+    """Which detections hit the place's lesion; none of them where there is none."""
+    if place.lesion is None:
+        return np.zeros(len(film.detections), bool)
+    return hits(rule, film.detections, place.box[None, :])[:, 0]
+
+
+def said_at(place: Place, film: Film, settings: EvaluationSettings) -> Said:
+    """What a model says of a place, by the protocol's hit rule and threshold.
+
+    A box that hits the lesion counts before one that only lies beside it, whatever their scores.
+    """
+    hitting, near = _hitting(place, film, settings.hit_rule), _near(place, film)
+    about = np.flatnonzero(hitting if hitting.any() else near)
+    if not len(about):
+        return Said("nothing")
+    box, score = film.detections[about[0]], float(film.scores[about[0]])
+    if place.lesion is not None and not hitting.any():
+        return Said("beside it", box, score)
+    if score < settings.score_threshold:
+        return Said("below the threshold", box, score)
+    return Said("marks it" if place.lesion is None else "hit", box, score)
 
 
 def films_by_id(models: Mapping[str, Sequence[Film]]) -> dict[str, dict[str, Film]]:
