@@ -52,7 +52,7 @@ def print_summary(results: Path, console: Console | None = None) -> None:
             console.print(f"[bold]{path.name}[/bold]: {counts}")
             console.print(_table(rows))
             rule = f"sensitivity, clean: score ≥ {first.score_threshold:g}; hit rule: {first.hit_rule}"
-            console.print(f"{rule}; in brackets the 95 % interval over patients", soft_wrap=True)
+            console.print(f"{rule}; below a figure its 95 % interval over patients", soft_wrap=True)
             for line in _gains(results, rows):
                 console.print(line, soft_wrap=True)
             console.print()
@@ -68,7 +68,9 @@ def _table(rows: list[Row]) -> Table:
     table.add_column("kind")
     shown = [name for name in FIGURES if any(getattr(row, name) is not None for row in rows)]
     for name in shown:
-        table.add_column(FIGURES[name], justify="right")
+        table.add_column(
+            FIGURES[name], justify="right", overflow="fold", min_width=9 if name in WITH_INTERVAL else None
+        )
     for row in rows:
         cells = [_figure(row, name) for name in shown]
         table.add_row(row.model, row.kind, *cells, style="bold" if row.kind == "ensemble" else None)
@@ -82,7 +84,7 @@ def _figure(row: Row, name: str) -> str:
     if value is None:
         return ""
     low = getattr(row, f"{name}_low") if name in WITH_INTERVAL else None
-    return f"{value:.3f}" if low is None else f"{value:.3f} ({low:.2f}–{getattr(row, f'{name}_high'):.2f})"
+    return f"{value:.3f}" if low is None else f"{value:.3f}\n{low:.2f}–{getattr(row, f'{name}_high'):.2f}"
 
 
 def _gains(results: Path, rows: list[Row]) -> Iterator[str]:
