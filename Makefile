@@ -27,7 +27,7 @@ demo: environment  ## The whole workflow on synthetic deliveries, from raw files
 
 test: export CUDA_VISIBLE_DEVICES :=
 test: test-environment  ## All tests; ARGS="-k word" for some
-	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: test-environment  ## Style of Python and Snakemake code
 	@$(PY) -m ruff check .
