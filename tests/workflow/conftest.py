@@ -61,6 +61,7 @@ CONFIG: dict[str, Any] = {
             "train": {"epochs": 2, "batch_size": 4, "learning_rate": 0.001, "schedule": {"kind": "constant"}},
         }
     },
+    "evaluation": {"resamples": 100},  # the fewest: intervals are not what these runs are about
     "ensembles": {"best2": {"members": {"best": 2}, "test_sets": ["abn"]}},
     "report": {"overlays": 2},
 }
