@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo.metrics.films import Film
-from mammo.metrics.matching import Chosen
+from mammo.metrics.matching import Chosen, pairs_of_films
 from mammo.metrics.ranking import Ranking, rank
 from mammo.metrics.statistic import Statistic, patients_of
 from mammo.tables.boxes import Boxes, iou_of_pairs
@@ -130,20 +130,14 @@ def _lesion_of(
 
     A detection belongs to the lesion of its film that it overlaps most; of equal overlaps to the first.
     """
-    # Every pair of a detection and a lesion of its film, detection after detection.
-    choices = np.repeat(lesions_a_film, detections_a_film)
-    first_lesion = np.repeat(np.cumsum(lesions_a_film) - lesions_a_film, detections_a_film)
-    begins = np.cumsum(choices) - choices
-    detection = np.repeat(np.arange(len(detections)), choices)
-    lesion = np.arange(len(detection)) - begins[detection] + first_lesion[detection]
-    overlap = iou_of_pairs(detections[detection], lesions[lesion])
-
     lesion_of = np.full(len(detections), -1)
-    having = np.flatnonzero(choices)
-    if not len(having):
+    detection, lesion = pairs_of_films(detections_a_film, lesions_a_film)
+    if not len(detection):
         return lesion_of
+    overlap = iou_of_pairs(detections[detection], lesions[lesion])
+    begins = np.flatnonzero(np.diff(detection, prepend=-1))
     most = np.zeros(len(detections))
-    most[having] = np.maximum.reduceat(overlap, begins[having])
+    most[detection[begins]] = np.maximum.reduceat(overlap, begins)
     belongs = np.flatnonzero((overlap == most[detection]) & (overlap >= iou))
     _, first = np.unique(detection[belongs], return_index=True)  # of equal overlaps the first lesion
     belongs = belongs[first]

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from mammo.metrics.films import Film
 from mammo.metrics.matching import hits
-from mammo.metrics.ranking import shares
-from mammo.metrics.statistic import Statistic, patients_of
+from mammo.metrics.statistic import Statistic, patients_of, shares
 from mammo.settings import HitRule
 
 Of = Literal["image"] | HitRule  # an image's highest score, or each detection's, which is right by a hit rule
@@ -85,8 +84,8 @@ def _scores(
     """Scores, outcomes (0 or 1) and patients, each of shape (images or detections,)."""
     _, patients = patients_of(films)
     if of == "image":
-        scores = [film.scores[0] if len(film.scores) else 0.0 for film in films]
-        return np.array(scores), np.array([float(len(film.lesions) > 0) for film in films]), patients
+        scores = np.array([film.highest_score for film in films])
+        return scores, np.array([float(len(film.lesions) > 0) for film in films]), patients
     outcomes = [hits(of, film.detections, film.lesions).any(axis=1) for film in films]
     return (
         np.concatenate([film.scores for film in films]),

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo.metrics.films import Film
-from mammo.metrics.ranking import Ranking, rank, shares
-from mammo.metrics.statistic import Statistic, Values, Weights, patients_of
+from mammo.metrics.ranking import Ranking, rank
+from mammo.metrics.statistic import Statistic, Values, Weights, patients_of, shares
 from mammo.tables.boxes import Boxes, areas, iou_matrix
 
 IOUS = np.linspace(0.5, 0.95, 10)

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from mammo.metrics.average_precision import average_precision
 from mammo.metrics.films import Film
-from mammo.metrics.froc import froc_curve, froc_mean
-from mammo.metrics.protocol import clean_images, sensitivity
+from mammo.metrics.watched import watched_figures
 from mammo.settings import EvaluationSettings
 from mammo.tables.boxes import Boxes
 
@@ -28,14 +26,6 @@ class LookedAt(Protocol):
 
 
 def epoch_figures(looked: Sequence[LookedAt]) -> dict[str, float | None]:
-    """Figures by name; None where a set cannot give one: sensitivity without lesions, clean images without normals."""
+    """`watched_figures` of the films as they were looked at."""
     films = [Film(film.image_id, ("", ""), film.lesions, film.boxes, film.scores) for film in looked]
-    settings = EvaluationSettings()
-    curve = froc_curve(films, settings.froc_hit_rule)
-    return {
-        "sensitivity": sensitivity(films, settings.hit_rule, settings.score_threshold),
-        "clean_images": clean_images(films, settings.score_threshold),
-        "ap50": average_precision(films),
-        "froc_mean": froc_mean(curve) if curve else None,
-        "sens_at_1": curve.at(1.0) if curve else None,
-    }
+    return watched_figures(films, EvaluationSettings())

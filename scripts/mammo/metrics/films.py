@@ -33,6 +33,11 @@ class Film:
     image: Image | None = None
     lesion_rows: tuple[Lesion, ...] = ()
 
+    @property
+    def highest_score(self) -> float:
+        """Of its strongest detection; 0 where nothing was found."""
+        return float(self.scores[0]) if len(self.scores) else 0.0
+
     def from_score(self, threshold: float) -> Boxes:
         """Detections with at least this score."""
         return self.detections[self.scores >= threshold]

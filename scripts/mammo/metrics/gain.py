@@ -68,14 +68,14 @@ def gain_rows(
     """
     names = {"test_set": test_set, "ensemble": ensemble}
     snapshots = by_snapshot(members)
-    fused = fuse(list(members.values()), fusion)
-    weights = resamples_of(join(fused), settings.resamples, settings.seed)
+    fused = join(fuse(list(members.values()), fusion))
+    weights = resamples_of(fused, settings.resamples, settings.seed)
 
-    def headlines(detections: DetectionColumns) -> list[Values]:
-        return [statistic(weights) for statistic in _headlines(join(detections), settings)]
+    def headlines(films: Sequence[Film]) -> list[Values]:
+        return [statistic(weights) for statistic in _headlines(films, settings)]
 
     whole = headlines(fused)
-    alone = {name: headlines(members[name].detections) for name in snapshots}
+    alone = {name: headlines(join(members[name].detections)) for name in snapshots}
     rows: list[GainRow] = []
     if best is not None:
         rows += _rows("best_member", best, whole, alone[best], weights, names)
@@ -83,7 +83,7 @@ def gain_rows(
     rows += _rows("mean_member", ";".join(snapshots), whole, means, weights, names)
     for left_out in snapshots if len(snapshots) > 1 else ():
         others = [members[look] for name, looks in snapshots.items() if name != left_out for look in looks]
-        rows += _rows("without", left_out, whole, headlines(fuse(others, fusion)), weights, names)
+        rows += _rows("without", left_out, whole, headlines(join(fuse(others, fusion))), weights, names)
     return rows
 
 

@@ -52,9 +52,11 @@ def threshold_of(validation: SetFiles, settings: EvaluationSettings) -> float | 
 
     Raises `UserError` as `SetFiles.films` does.
     """
-    if not read_table(validation.images, Image):
+    images, lesions = read_table(validation.images, Image), read_table(validation.lesions, Lesion)
+    if not images:
         return None
-    return operating_threshold(validation.films(), settings.froc_hit_rule, settings.operating_fppi)
+    films = join_films(images, lesions, read_detections(validation.detections))
+    return operating_threshold(films, settings.froc_hit_rule, settings.operating_fppi)
 
 
 def parse_members(texts: Sequence[str]) -> dict[str, str]:

@@ -88,10 +88,7 @@ def _hitting_pairs(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Detections and the lesions that they hit, counted through all films, and the overlap (IoU) of each pair."""
     lesions_a_film = np.array([len(film.lesions) for film in films], np.int64)
-    choices = np.repeat(lesions_a_film, detections_a_film)
-    detection = np.repeat(np.arange(len(choices)), choices)
-    first_lesion = np.repeat(np.cumsum(lesions_a_film) - lesions_a_film, detections_a_film)
-    lesion = np.arange(len(detection)) - (np.cumsum(choices) - choices - first_lesion)[detection]
+    detection, lesion = pairs_of_films(detections_a_film, lesions_a_film)
     if not len(detection):
         return detection, lesion, np.empty(0)
     one = np.concatenate([film.detections for film in films])[detection]
@@ -104,6 +101,16 @@ def _hitting_pairs(
     else:
         hit = overlap >= float(rule.removeprefix("iou_"))
     return detection[hit], lesion[hit], overlap[hit]
+
+
+def pairs_of_films(
+    detections_a_film: NDArray[np.int64], lesions_a_film: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every pair of a detection and a lesion of its film, detection after detection; both counted through all films."""
+    choices = np.repeat(lesions_a_film, detections_a_film)
+    detection = np.repeat(np.arange(len(choices)), choices)
+    first_lesion = np.repeat(np.cumsum(lesions_a_film) - lesions_a_film, detections_a_film)
+    return detection, np.arange(len(detection)) - (np.cumsum(choices) - choices - first_lesion)[detection]
 
 
 def match(rule: HitRule, detections: Boxes, lesions: Boxes) -> list[Outcome]:

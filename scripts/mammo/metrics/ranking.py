@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo.metrics.statistic import Values, Weights
+from mammo.metrics.statistic import Values, Weights, shares
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,3 @@ def rank(
     false_before = np.zeros((len(lesions), count))
     np.add.at(false_before, (patients[counted], place[counted]), 1)
     return Ranking(patients[true], false_before, lesions)
-
-
-def shares(parts: Values, wholes: Values) -> Values:
-    """Quotients, NaN where the whole is 0."""
-    return np.divide(parts, wholes, out=np.full(np.shape(parts), np.nan), where=wholes > 0)

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo.metrics.films import Film
-from mammo.metrics.ranking import shares
-from mammo.metrics.statistic import Statistic, Values, Weights, patients_of
+from mammo.metrics.statistic import Statistic, Values, Weights, patients_of, shares
 
 Level = Literal["image", "breast", "case"]
 SPECIFICITIES = (0.8, 0.9, 0.95)
@@ -64,7 +63,7 @@ def units_of(films: Sequence[Film], level: Level) -> Units:
     unit = np.array([places.setdefault(_key(film, level), len(places)) for film in films])
     scores, positive = np.zeros(len(places)), np.zeros(len(places), bool)
     patients = np.zeros(len(places), np.int64)
-    np.maximum.at(scores, unit, [film.scores[0] if len(film.scores) else 0.0 for film in films])
+    np.maximum.at(scores, unit, [film.highest_score for film in films])
     np.logical_or.at(positive, unit, [len(film.lesions) > 0 for film in films])
     patients[unit] = patient_of_film  # all films of a unit are one patient's
     order = np.argsort(-scores, kind="stable")

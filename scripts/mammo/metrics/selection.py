@@ -4,34 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import get_args
 
 from mammo.errors import UserError
 from mammo.fusion.fuse import Looked, fuse
-from mammo.metrics.average_precision import average_precision
 from mammo.metrics.films import Film
-from mammo.metrics.froc import froc_curve, froc_mean
 from mammo.metrics.members import Member, best_of
-from mammo.metrics.protocol import sensitivity
-from mammo.metrics.row import DECIMALS
+from mammo.metrics.row import rounded
 from mammo.metrics.searched import GreedyRow, SweepRow
 from mammo.metrics.shared import SharedFilms
+from mammo.metrics.watched import watched_figures
 from mammo.settings import EvaluationSettings, FusionSettings, Metric, SweepSettings
 
-Looks = Mapping[
-    str, Sequence[Looked]
-]  # by snapshot its look at films and, with flips, at their mirror images
+# By snapshot its look at films and, with flips, at their mirror images.
+Looks = Mapping[str, Sequence[Looked]]
 
 
 def figures(films: Sequence[Film], settings: EvaluationSettings) -> dict[Metric, float | None]:
     """The figures that may choose, rounded as in tables of results; None where the films cannot give one."""
-    curve = froc_curve(films, settings.froc_hit_rule)
-    found = {
-        "froc_mean": froc_mean(curve) if curve else None,
-        "sens_at_1": curve.at(1) if curve else None,
-        "ap50": average_precision(films),
-        "sensitivity": sensitivity(films, settings.hit_rule, settings.score_threshold),
-    }
-    return {name: None if value is None else round(value, DECIMALS) for name, value in found.items()}
+    found = watched_figures(films, settings)
+    return {name: rounded(found[name]) for name in get_args(Metric)}
 
 
 def fused_figures(

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mammo.metrics.average_precision import lesions_of_type, longest_sides_mm
+from mammo.metrics.average_precision import lesions_of_size, lesions_of_type, longest_sides_mm
 from mammo.metrics.films import Film
 from mammo.metrics.matching import Chosen
 
@@ -77,12 +77,8 @@ def by_lesion_type(films: Sequence[Film]) -> list[Slice]:
 
 def by_lesion_size(films: Sequence[Film]) -> list[Slice]:
     """Lesions by the longest side of their box in mm, the smallest first; last those on films of unknown pixel size."""
-    sides = [longest_sides_mm(film) for film in films]
-    classes = [
-        (_range(low, high), [(side >= low) & (side < high) for side in sides])
-        for low, high in pairwise(SIZES_MM)
-    ]
-    classes.append((UNKNOWN, [np.isnan(side) for side in sides]))
+    classes = [(_range(low, high), lesions_of_size(films, low, high)) for low, high in pairwise(SIZES_MM)]
+    classes.append((UNKNOWN, [np.isnan(longest_sides_mm(film)) for film in films]))
     occurring = [(name, chosen) for name, chosen in classes if any(one.any() for one in chosen)]
     if [name for name, _ in occurring] == [UNKNOWN]:
         return []
@@ -100,5 +96,4 @@ def _known_first(parts: set[str]) -> list[str]:
 
 
 def _of_image(film: Film, column: str) -> str:
-    # A table of images written before a column was added does not have it.
-    return str(getattr(film.image, column, "")) if film.image else ""
+    return str(getattr(film.image, column)) if film.image else ""

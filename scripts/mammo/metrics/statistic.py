@@ -49,11 +49,12 @@ def share_of(patients: ArrayLike, parts: ArrayLike, wholes: ArrayLike, count: in
     part = np.bincount(patients, np.asarray(parts, np.float64), minlength=count)
     whole = np.bincount(patients, np.asarray(wholes, np.float64), minlength=count)
 
-    def statistic(weights: Weights) -> Values:
-        wholes = weights @ whole
-        return np.divide(weights @ part, wholes, out=np.full(len(weights), np.nan), where=wholes > 0)
+    return lambda weights: shares(weights @ part, weights @ whole)
 
-    return statistic
+
+def shares(parts: Values, wholes: Values) -> Values:
+    """Quotients, NaN where the whole is 0."""
+    return np.divide(parts, wholes, out=np.full(np.shape(parts), np.nan), where=wholes > 0)
 
 
 def split(joint: Callable[[Weights], NDArray[np.float64]], count: int) -> list[Statistic]:

@@ -70,7 +70,7 @@ def _clean(axes: Axes, models: Models) -> None:
     draw_band(axes, THRESHOLDS, *band(_shares_clean(models.films), models.weights))
     for name, films, style in models.lines():
         # A film turns clean just above its highest score: no other threshold can change the share.
-        thresholds = np.unique([0.0, 1.0, *(film.scores.max(initial=0.0) for film in films)])
+        thresholds = np.unique([0.0, 1.0, *(film.highest_score for film in films)])
         shares = [clean_images(films, float(np.nextafter(at, 2.0))) for at in thresholds]
         label = f"{name}: {clean_images(films, threshold):.3f} at {threshold:g}"
         step(axes, thresholds, shares, label, style)

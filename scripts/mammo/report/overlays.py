@@ -64,7 +64,7 @@ def choose(films: Sequence[Film], settings: ReportSettings) -> list[Film]:
     def key(film: Film) -> tuple[bool, int, float, str]:
         found = film.from_score(settings.overlay_score)
         missed = len(film.lesions) - int(hits(SHOWN_RULE, found, film.lesions).any(axis=0).sum())
-        return not len(film.lesions), -missed, -float(film.scores.max(initial=0.0)), film.image_id
+        return not len(film.lesions), -missed, -film.highest_score, film.image_id
 
     return sorted(films, key=key)[: settings.overlays]
 
