@@ -6,14 +6,10 @@ import argparse
 from pathlib import Path
 
 from mammo.errors import run_main
-from mammo.metrics.films import join_films
-from mammo.metrics.inputs import parse_members
+from mammo.metrics.inputs import read_models
 from mammo.report.figures import write_figures
 from mammo.report.plot_style import Models
 from mammo.settings import EvaluationSettings, parse_section
-from mammo.tables.csvio import read_table
-from mammo.tables.detections import read_detections
-from mammo.tables.records import Image, Lesion
 
 
 def main() -> None:
@@ -29,12 +25,7 @@ def main() -> None:
     parser.add_argument("--settings", required=True, help="evaluation settings, JSON")
     parser.add_argument("--out", type=Path, required=True, help="folder for <plot>.png and <plot>.svg")
     args = parser.parse_args()
-    images, lesions = read_table(args.images, Image), read_table(args.lesions, Lesion)
-    members = {
-        member: join_films(images, lesions, read_detections(table))
-        for member, table in parse_members(args.members).items()
-    }
-    ensemble = join_films(images, lesions, read_detections(args.ensemble))
+    ensemble, members = read_models(args.images, args.lesions, args.ensemble, args.members)
     settings = parse_section(EvaluationSettings, args.settings)
     write_figures(args.out, Models.of((args.name, ensemble), members, settings))
 

@@ -6,13 +6,9 @@ import argparse
 from pathlib import Path
 
 from mammo.errors import run_main
-from mammo.metrics.films import join_films
-from mammo.metrics.inputs import parse_members
+from mammo.metrics.inputs import read_models
 from mammo.report.gallery.page import Gallery, write_gallery
 from mammo.settings import EvaluationSettings, ReportSettings, parse_section
-from mammo.tables.csvio import read_table
-from mammo.tables.detections import read_detections
-from mammo.tables.records import Image, Lesion
 
 
 def main() -> None:
@@ -32,15 +28,11 @@ def main() -> None:
     parser.add_argument("--report", required=True, help="report settings, JSON")
     parser.add_argument("--out", type=Path, required=True, help="folder to make: index.html and pictures")
     args = parser.parse_args()
-    images, lesions = read_table(args.images, Image), read_table(args.lesions, Lesion)
-    members = {
-        member: join_films(images, lesions, read_detections(table))
-        for member, table in parse_members(args.members).items()
-    }
+    ensemble, members = read_models(args.images, args.lesions, args.ensemble, args.members)
     gallery = Gallery(
         args.name,
         args.test_set,
-        join_films(images, lesions, read_detections(args.ensemble)),
+        ensemble,
         members,
         Path(args.images).parent,
         parse_section(EvaluationSettings, args.evaluation),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 
 from mammo.errors import run_main
-from mammo.metrics.inputs import parse_members
 from mammo.metrics.members import read_candidates, weights_of
 from mammo.metrics.searched import GreedyRow, selected
 from mammo.metrics.selection import forward_selection
-from mammo.metrics.shared import need_films, parse_validation, read_looks, shared_films
+from mammo.metrics.shared import read_shared_looks
 from mammo.settings import EvaluationSettings, FusionSettings, MemberSettings, parse_section
 from mammo.tables.csvio import write_table
 
@@ -32,9 +31,7 @@ def main() -> None:
     args = parser.parse_args()
     settings = parse_section(MemberSettings, args.members)
     weights = weights_of(settings, read_candidates(args.candidates))
-    shared = shared_films(parse_validation(args.validation))
-    need_films(shared, list(weights))
-    looks = read_looks(parse_members(args.detections), weights, shared)
+    shared, looks = read_shared_looks(args.detections, args.validation, weights)
     fusion, evaluation = (
         parse_section(FusionSettings, args.fusion), parse_section(EvaluationSettings, args.evaluation)
     )  # fmt: skip

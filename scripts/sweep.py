@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 
 from mammo.errors import run_main
-from mammo.metrics.inputs import parse_members
 from mammo.metrics.members import choose_members, read_candidates
 from mammo.metrics.searched import SweepRow, winner
 from mammo.metrics.selection import sweep
-from mammo.metrics.shared import need_films, parse_validation, read_looks, shared_films
+from mammo.metrics.shared import read_shared_looks
 from mammo.settings import EvaluationSettings, MemberSettings, SweepSettings, parse_section
 from mammo.tables.csvio import write_table
 
@@ -33,9 +32,7 @@ def main() -> None:
     settings = parse_section(MemberSettings, args.members).model_copy(update={"flips": False})
     members = choose_members(settings, read_candidates(args.candidates))
     weights = {member.member: member.weight for member in members}
-    shared = shared_films(parse_validation(args.validation))
-    need_films(shared, list(weights))
-    looks = read_looks(parse_members(args.detections), weights, shared)
+    shared, looks = read_shared_looks(args.detections, args.validation, weights)
     tried, evaluation = (
         parse_section(SweepSettings, args.sweep),
         parse_section(EvaluationSettings, args.evaluation),

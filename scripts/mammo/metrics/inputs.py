@@ -59,6 +59,18 @@ def threshold_of(validation: SetFiles, settings: EvaluationSettings) -> float | 
     return operating_threshold(films, settings.froc_hit_rule, settings.operating_fppi)
 
 
+def read_models(
+    images: str, lesions: str, ensemble: str, members: Sequence[str]
+) -> tuple[list[Film], dict[str, list[Film]]]:
+    """A test set with what an ensemble found on it, and by name with what each member did.
+
+    `ensemble`: its table of detections; `members` as `parse_members` takes them. Raises `UserError`.
+    """
+    rows = read_table(images, Image), read_table(lesions, Lesion)
+    found = {name: join_films(*rows, read_detections(path)) for name, path in parse_members(members).items()}
+    return join_films(*rows, read_detections(ensemble)), found
+
+
 def parse_members(texts: Sequence[str]) -> dict[str, str]:
     """NAME=detections.csv, or <NAME>/<test set>.csv, which is where the workflow keeps a snapshot's detections.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from mammo.errors import UserError
 from mammo.fusion.fuse import Looked
 from mammo.metrics.films import Film, join_films
+from mammo.metrics.inputs import parse_members
 from mammo.settings import mirrored_name
 from mammo.tables.csvio import read_table
 from mammo.tables.detections import DetectionColumns, read_detections
@@ -115,3 +116,16 @@ def read_looks(
         ]
         for name, weight in weights.items()
     }
+
+
+def read_shared_looks(
+    detections: Sequence[str], validation: Sequence[str], weights: Mapping[str, float]
+) -> tuple[SharedFilms, dict[str, list[Looked]]]:
+    """The films that snapshots share, and their looks at them (`read_looks`).
+
+    `detections` as `parse_members` takes them, `validation` as `parse_validation`. Raises `UserError` as those do, and
+    where the snapshots share no film.
+    """
+    shared = shared_films(parse_validation(validation))
+    need_films(shared, list(weights))
+    return shared, read_looks(parse_members(detections), weights, shared)
