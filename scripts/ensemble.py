@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from mammo.errors import run_main
-from mammo.metrics.comparison import ensemble_rows
-from mammo.metrics.figure_rows import FigureRow, figure_rows
-from mammo.metrics.films import join_films
+from mammo.metrics.comparison import ensemble_tables
+from mammo.metrics.figure_rows import FigureRow
 from mammo.metrics.inputs import parse_set, threshold_of
 from mammo.metrics.row import ResultRow
 from mammo.metrics.voting import read_voting
@@ -24,7 +23,7 @@ def main() -> None:
     parser.add_argument("--members", nargs="+", required=True, help="[NAME=]<NAME>/<test set>.csv")
     for flag in ("--name", "--test-set", "--images", "--lesions", "--out-detections", "--out-table"):
         parser.add_argument(flag, required=True)
-    parser.add_argument("--out-figures", help="CSV to write: a row a figure of the ensemble")
+    parser.add_argument("--out-figures", required=True, help="CSV to write: a row a figure of the ensemble")
     parser.add_argument("--chosen", help="members.csv, which says what each counts [all the same]")
     looked = "NAME=images,lesions,detections of members and ensemble: what gives their operating points"
     parser.add_argument("--validation", nargs="*", default=[], help=looked)
@@ -44,13 +43,10 @@ def main() -> None:
         own=section_json(voting.fusion, evaluation, voting.weights), code=args.code,
     )  # fmt: skip
     known = {"test_set": args.test_set, "run_ids": ids, "operating_thresholds": points}
-    rows = ensemble_rows(images, lesions, voting.found, (args.name, fused), evaluation, **known)
+    rows, figures = ensemble_tables(images, lesions, voting.found, (args.name, fused), evaluation, **known)
     write_detections(args.out_detections, fused)
     write_table(args.out_table, ResultRow, rows)
-    if args.out_figures:
-        names = {"test_set": args.test_set, "model": args.name, "kind": "ensemble"}
-        films, names["operating_threshold"] = join_films(images, lesions, fused), points.get(args.name)
-        write_table(args.out_figures, FigureRow, figure_rows(films, evaluation, **names))
+    write_table(args.out_figures, FigureRow, figures)
 
 
 if __name__ == "__main__":

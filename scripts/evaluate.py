@@ -6,7 +6,9 @@ import argparse
 
 from mammo.errors import run_main
 from mammo.metrics.figure_rows import FigureRow, figure_rows
+from mammo.metrics.figures import figures_of
 from mammo.metrics.inputs import parse_set, threshold_of
+from mammo.metrics.measured import measure
 from mammo.metrics.row import ResultRow, result_row
 from mammo.records.run import run_id
 from mammo.settings import EvaluationSettings, parse_section, section_json
@@ -39,9 +41,10 @@ def main() -> None:
         names = {"test_set": files.name, "model": args.model, "kind": "snapshot"}
         names |= {"operating_threshold": threshold}
         identity = run_id(section_json(settings), args.code, behind)
-        rows.append(result_row(films, settings, **names, members=[args.model], run_id=identity))
         if args.out_figures:
+            names["measured"] = measure(films, figures_of(films, settings, threshold), settings)
             figures += figure_rows(films, settings, **names)
+        rows.append(result_row(films, settings, **names, members=[args.model], run_id=identity))
     write_table(args.out, ResultRow, rows)
     if args.out_figures:
         write_table(args.out_figures, FigureRow, figures)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo.errors import UserError
+from mammo.tables.records import Image
 
 SIDE, KEPT = 64, 16
 
@@ -26,6 +27,18 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         pixels = None
     if pixels is None:
         raise UserError(f"{path}: the film is no picture; make the images again")
+    return pixels
+
+
+def read_film(root: Path, image: Image) -> NDArray[np.uint8]:
+    """The film of a row whose path is relative to `root`, as `read_image`. Raises `UserError` for another size too."""
+    path = root / image.path
+    pixels = read_image(path)
+    if pixels.shape != (image.height, image.width):
+        raise UserError(
+            f"{path}: expected a film of {image.width}×{image.height} pixels, "
+            f"found {pixels.shape[1]}×{pixels.shape[0]}; make the images again"
+        )
     return pixels
 
 

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from mammo.detector.detect import batches_of
+from mammo.detector.detect import batches_of, films_of
 from mammo.detector.films import pad
 from mammo.detector.freezing import Freezer
 from mammo.detector.keras import keras, tf
@@ -50,7 +50,7 @@ def average_snapshots(
     Freezer(model, settings.train.freeze).apply(settings.train.freeze.thaw_epoch or 1)  # as the training ends
     norms = trained_norms(model)
     if norms:
-        take_statistics_anew(model, norms, NetworkFilms(films), settings)
+        take_statistics_anew(model, norms, films_of(films, settings), settings)
     print(
         f"mean of {len(snapshots)} snapshots; statistics of {len(norms)} layers taken anew", file=sys.stderr
     )
@@ -110,12 +110,6 @@ def _batches(films: NetworkFilms, settings: ExperimentSettings) -> Iterator[list
     """Positions of all films, in batches of those that fill one shape."""
     if not len(films):
         raise UserError(f"{films.index}: lists no films, and batch normalisation needs some")
-    for row in films.rows:
-        if row.bits != settings.bits:
-            raise UserError(
-                f"{films.index}: {row.image_id} has {row.bits} bits a pixel and the network sees {settings.bits} "
-                "(experiments.*.bits); remove the index and its pixels to make them again"
-            )
     for positions in batches_of(films.rows, DetectSettings()):
         left = iter(positions)
         while batch := list(islice(left, settings.train.batch_size)):

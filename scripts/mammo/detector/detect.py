@@ -41,7 +41,7 @@ def detect_sets(
         UserError: if the snapshot is of another network than the settings describe, or a set's files do not fit.
     """
     names = read_classes(classes)
-    films = {name: _films(index, settings) for name, index in sets.items()}
+    films = {name: films_of(index, settings) for name, index in sets.items()}
     model = build_model(settings.model, len(names), settings.train.seed)
     load_exactly(model, snapshot)
     detector = Detector(model, settings, frozen=not tf.config.list_physical_devices("GPU"))
@@ -68,7 +68,8 @@ def detections(
     )
 
 
-def _films(index: Path, settings: ExperimentSettings) -> NetworkFilms:
+def films_of(index: Path, settings: ExperimentSettings) -> NetworkFilms:
+    """Films at network size for an experiment's network. Raises `UserError` where they have other bits than it sees."""
     films = NetworkFilms(index)
     for row in films.rows:
         if row.bits != settings.bits:

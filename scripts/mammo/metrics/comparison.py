@@ -1,17 +1,20 @@
-"""The rows of an ensemble's table: each member's, then the ensemble's, so that the gain is visible."""
+"""The rows of an ensemble's table, each member's and then its own, so that the gain is visible; and its long table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mammo.metrics.figure_rows import FigureRow, figure_rows
+from mammo.metrics.figures import figures_of
 from mammo.metrics.films import join_films
+from mammo.metrics.measured import measure
 from mammo.metrics.row import result_row
 from mammo.settings import EvaluationSettings
 from mammo.tables.detections import DetectionColumns
 from mammo.tables.records import Image, Lesion, Row
 
 
-def ensemble_rows(
+def ensemble_tables(
     images: list[Image],
     lesions: list[Lesion],
     members: Mapping[str, DetectionColumns],
@@ -20,26 +23,34 @@ def ensemble_rows(
     *,
     test_set: str,
     run_ids: Mapping[str, str],
-    operating_thresholds: Mapping[str, float | None] | None = None,
-) -> list[Row]:
-    """Rows of the members by name, the ensemble's last.
+    operating_thresholds: Mapping[str, float | None],
+) -> tuple[list[Row], list[FigureRow]]:
+    """Rows of the members by name, the ensemble's last; and a row for every figure of the ensemble.
 
     `fused`: the ensemble's name and its detections. `run_ids`, `operating_thresholds` (each model's own, from
-    validation): by model. Raises `UserError` as `join_films` does.
+    validation; it may lack some): by model. Raises `UserError` as `join_films` does.
     """
-    name, detections = fused
-    models = [(member, "member", [member], found) for member, found in sorted(members.items())]
-    models.append((name, "ensemble", sorted(members), detections))
-    return [
+    rows = [
         result_row(
             join_films(images, lesions, found),
             settings,
             test_set=test_set,
-            model=model,
-            kind=kind,
-            members=behind,
-            run_id=run_ids[model],
-            operating_threshold=(operating_thresholds or {}).get(model),
+            model=member,
+            kind="member",
+            members=[member],
+            run_id=run_ids[member],
+            operating_threshold=operating_thresholds.get(member),
         )
-        for model, kind, behind, found in models
+        for member, found in sorted(members.items())
     ]
+    name, detections = fused
+    films, threshold = join_films(images, lesions, detections), operating_thresholds.get(name)
+    told = {
+        "test_set": test_set,
+        "model": name,
+        "kind": "ensemble",
+        "operating_threshold": threshold,
+        "measured": measure(films, figures_of(films, settings, threshold), settings),
+    }
+    rows.append(result_row(films, settings, members=sorted(members), run_id=run_ids[name], **told))
+    return rows, figure_rows(films, settings, **told)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mammo.metrics.bootstrap import Estimate, estimate, resamples_of
+from mammo.metrics.bootstrap import Estimate
 from mammo.metrics.figures import (
     Figure,
     ap_figures,
@@ -17,6 +17,7 @@ from mammo.metrics.figures import (
     protocol_figures,
 )
 from mammo.metrics.films import Film
+from mammo.metrics.measured import Measured, measure
 from mammo.metrics.row import Kind, rounded
 from mammo.metrics.slices import Slice, slices_of
 from mammo.metrics.statistic import patients_of
@@ -61,17 +62,19 @@ def figure_rows(
     model: str,
     kind: Kind,
     operating_threshold: float | None = None,
+    measured: Sequence[Measured] | None = None,
 ) -> list[FigureRow]:
     """All figures of one model on one test set, then the headline figures of each part of it.
 
-    `operating_threshold`: of this model, from validation; None where there is none.
+    `operating_threshold`: of this model, from validation; None where there is none. `measured`: all figures of the set
+    (`figures_of`), where they are known already.
     """
     names = {"test_set": test_set, "model": model, "kind": kind}
-    rows = list(
-        _rows(Slice(WHOLE, "", films), figures_of(films, settings, operating_threshold), settings, names)
-    )
+    if measured is None:
+        measured = measure(films, figures_of(films, settings, operating_threshold), settings)
+    rows = list(_rows(Slice(WHOLE, "", films), measured, names))
     for part in slices_of(films):
-        rows += _rows(part, _headlines(part, settings), settings, names)
+        rows += _rows(part, measure(part.films, _headlines(part, settings), settings), names)
     return rows
 
 
@@ -87,18 +90,15 @@ def _headlines(part: Slice, settings: EvaluationSettings) -> list[Figure]:
     return [figure for figure in figures if figure.name in SLICED]
 
 
-def _rows(
-    part: Slice, figures: Sequence[Figure], settings: EvaluationSettings, names: dict[str, str]
-) -> Iterator[FigureRow]:
-    weights = resamples_of(part.films, settings.resamples, settings.seed)
+def _rows(part: Slice, measured: Sequence[Measured], names: dict[str, str]) -> Iterator[FigureRow]:
     counts = {
         "slice": f"{part.kind}={part.part}" if part.part else part.kind,
         "images": len(part.films),
         "lesions": part.lesions,
         "patients": len(patients_of(part.films)[0]),
     }
-    for figure in figures:
-        yield _row(figure, estimate(figure.statistic, weights), names | counts)
+    for each in measured:
+        yield _row(each.figure, each.found, names | counts)
 
 
 def _row(figure: Figure, found: Estimate, columns: dict[str, object]) -> FigureRow:

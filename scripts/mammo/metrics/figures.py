@@ -283,6 +283,7 @@ def _calibration(films: Sequence[Film], of: Of, told: str, n: int) -> Iterator[F
     )  # fmt: skip
 
 
+# Of a name that stands several times, the first figure is by the configured rules.
 FAMILIES: tuple[Family, ...] = (
     protocol_figures,
     ap_figures,

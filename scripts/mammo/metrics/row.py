@@ -7,7 +7,6 @@ from typing import Literal
 
 from pydantic import Field, create_model
 
-from mammo.metrics.bootstrap import estimate, resamples_of
 from mammo.metrics.figures import (
     Family,
     ap_figures,
@@ -20,6 +19,7 @@ from mammo.metrics.figures import (
 )
 from mammo.metrics.films import Film
 from mammo.metrics.froc import FPPI
+from mammo.metrics.measured import Measured, measure
 from mammo.metrics.protocol import lesions_hit
 from mammo.metrics.statistic import patients_of
 from mammo.settings import EvaluationSettings, HitRule
@@ -111,20 +111,20 @@ def result_row(
     members: Sequence[str],
     run_id: str,
     operating_threshold: float | None = None,
+    measured: Sequence[Measured] | None = None,
 ) -> Row:
     """Compute all figures of one model on one test set; shares and sensitivities rounded to six decimals.
 
     `operating_threshold`: of this model, from validation (`operating_threshold` in froc.py); None where there is none.
+    `measured`: all figures of the set (`figures_of`), where they are known already.
     """
-    weights = resamples_of(films, settings.resamples, settings.seed)
-    figures = {}
-    for family in FAMILIES:
-        for figure in family(films, settings, operating_threshold):
-            if figure.name in ResultRow.model_fields:
-                found = estimate(figure.statistic, weights)
-                figures[figure.name] = found.value
-                if figure.name in HEADLINES:
-                    figures |= {f"{figure.name}_low": found.low, f"{figure.name}_high": found.high}
+    if measured is None:
+        wanted = (each for family in FAMILIES for each in family(films, settings, operating_threshold))
+        measured = measure(films, (each for each in wanted if each.name in ResultRow.model_fields), settings)
+    found = {each.figure.name: each.found for each in reversed(measured)}  # of several the first
+    figures = {name: each.value for name, each in found.items() if name in ResultRow.model_fields}
+    for name in HEADLINES:
+        figures |= {f"{name}_low": found[name].low, f"{name}_high": found[name].high}
     return ResultRow(
         test_set=test_set,
         model=model,

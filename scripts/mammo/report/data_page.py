@@ -10,23 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from mammo.datasets.audit_tables import MARGIN, MARKER, AuditRow
 from mammo.report.contact_sheet import Tile
 from mammo.report.data_checks import Check, anchors_text
 from mammo.report.data_facts import NOT_SAID, QUANTILES, Anchored, Rejected, SetFacts, audit_counts
 from mammo.report.data_sets import DATASET
+from mammo.report.pages import templates_of
 from mammo.report.size_chart import size_chart
 
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+TEMPLATES = templates_of(Path(__file__).parent / "templates")
 TEMPLATES.filters |= {"anchors_text": anchors_text, "size_chart": size_chart}
 BOX_HEADINGS = ("", "least", *(f"{quantile} %" for quantile in QUANTILES[1:-1]), "most")
 # Name and digits after the point of each measure of a box.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mammo.datasets.folders import atomic_folder
+from mammo.datasets.looks import read_film
 from mammo.errors import UserError
 from mammo.metrics.films import Film, join_films
 from mammo.metrics.matching import hits
@@ -41,20 +41,14 @@ def write_overlays(
     `root`: the folder to which the images' paths are relative. Nothing but image_id, lesions, detections and counts
     stands on a picture. Raises `UserError` for a film that cannot be read or has another size than its row says.
     """
-    by_id = {image.image_id: image for image in images}
     chosen = choose(join_films(images, lesions, detections), settings)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".tmp-") as temporary:
-        folder = Path(temporary) / out.name
-        folder.mkdir()
+    with atomic_folder(out) as folder:
         for film in chosen:
-            picture = draw(_read(root, by_id[film.image_id]), film, settings)
+            assert film.image is not None, "joined films have their row"
+            picture = draw(read_film(root, film.image), film, settings)
             name = film.image_id.replace("/", "_").replace("\\", "_")
             if not cv2.imwrite(str(folder / f"{name}.png"), picture):
                 raise UserError(f"{out / name}.png could not be written; is the disk full?")
-        if out.exists():
-            shutil.rmtree(out)
-        folder.rename(out)
     return len(chosen)
 
 
@@ -67,20 +61,6 @@ def choose(films: Sequence[Film], settings: ReportSettings) -> list[Film]:
         return not len(film.lesions), -missed, -film.highest_score, film.image_id
 
     return sorted(films, key=key)[: settings.overlays]
-
-
-def _read(root: Path, image: Image) -> Picture:
-    path = root / image.path
-    try:
-        pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
-    except (OSError, cv2.error) as error:
-        raise UserError(f"{path}: the film cannot be read: {error}; make the images again") from error
-    if pixels is None or pixels.shape != (image.height, image.width):
-        found = "no picture" if pixels is None else f"{pixels.shape[1]}×{pixels.shape[0]}"
-        raise UserError(
-            f"{path}: expected a film of {image.width}×{image.height} pixels, found {found}; make the images again"
-        )
-    return pixels
 
 
 def draw(pixels: Picture, film: Film, settings: ReportSettings) -> Picture:

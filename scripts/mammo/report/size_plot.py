@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from mammo.metrics.bootstrap import Estimate, estimate
+from mammo.metrics.figure_rows import FEW
 from mammo.metrics.films import Film
 from mammo.metrics.protocol import sensitivity_statistic
 from mammo.metrics.slices import UNKNOWN, Slice, by_lesion_size
@@ -23,7 +24,6 @@ from mammo.report.plot_style import (
     say,
 )
 
-FEW = 20  # lesions: below, a share says little, and its mark is hollow
 FEWEST_PLACES = 4  # the axis is as wide as for so many sizes, so that few do not look like much
 WIDTH = 0.62  # of a size's place on the axis
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mammo.datasets.folders import atomic_folder
-from mammo.datasets.looks import read_image
-from mammo.errors import UserError
+from mammo.datasets.looks import read_film
 from mammo.metrics.films import Film
 from mammo.report.gallery.crops import (
     ENSEMBLE,
@@ -19,7 +17,6 @@ from mammo.report.gallery.crops import (
     LESION,
     SEAM,
     Line,
-    Picture,
     area_around,
     draw_boxes,
     member_line,
@@ -38,18 +35,12 @@ from mammo.report.gallery.places import (
     said_at,
 )
 from mammo.report.gallery.words import RULES, facts, seen, title
+from mammo.report.pages import templates_of
 from mammo.settings import EvaluationSettings, ReportSettings
 
 OVERVIEW_HEIGHT = 480
 MOST_BOXES = 3  # of the ensemble about a place, the strongest: more would hide the tissue
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+TEMPLATES = templates_of(Path(__file__).parent / "templates")
 
 
 @dataclass(frozen=True)
@@ -159,7 +150,8 @@ def _show(
     place: Place,
 ) -> Shown:
     """Write a place's pictures, and say what there is to say of it."""
-    pixels = _film_pixels(gallery.root, place.film)
+    assert place.film.image is not None, "films of a test set have their row"
+    pixels = read_film(gallery.root, place.film.image)
     area = area_around(place.box, (pixels.shape[1], pixels.shape[0]), gallery.report.gallery_crop)
     plain = plain_crop(pixels, area)
     said = {
@@ -204,15 +196,3 @@ def _layers(
         (place.film.lesions, LESION),
         *((box, lines[name]) for name, box in sorted(about.items())),
     ]
-
-
-def _film_pixels(root: Path, film: Film) -> Picture:
-    assert film.image is not None, "films of a test set have their row"
-    pixels = read_image(root / film.image.path)
-    width, height = film.image.width, film.image.height
-    if pixels.shape != (height, width):
-        raise UserError(
-            f"{root / film.image.path}: expected a film of {width}×{height} pixels, "
-            f"found {pixels.shape[1]}×{pixels.shape[0]}; make the images again"
-        )
-    return pixels
