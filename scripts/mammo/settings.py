@@ -796,14 +796,18 @@ class MemberSettings(Section):
         False, description="Each member's look at the mirror images is one more member: twice the time."
     )
 
+    @property
+    def ways(self) -> list[str]:
+        """Which of names, pattern, best and greedy the config gives: exactly one, or it is refused."""
+        return [key for key in ("names", "pattern", "best", "greedy") if getattr(self, key) not in (None, ())]
+
     @model_validator(mode="after")
     def _one_way(self) -> MemberSettings:
-        ways = [key for key in ("names", "pattern", "best", "greedy") if getattr(self, key) not in (None, ())]
-        if len(ways) != 1:
-            found = " and ".join(ways) or "none"
+        if len(self.ways) != 1:
+            found = " and ".join(self.ways) or "none"
             raise ValueError(f"members needs exactly one of names, pattern, best and greedy, found {found}")
         if self.per_experiment and self.best is None:
-            raise ValueError(f"members.per_experiment goes with best, found {ways[0]}")
+            raise ValueError(f"members.per_experiment goes with best, found {self.ways[0]}")
         return self
 
 
@@ -1229,9 +1233,7 @@ def _broken_members(config: Config, ensemble: str, members: MemberSettings) -> I
     settings = config.ensembles[ensemble]
     if members.names and members.weights != "validation" and not settings.swept:
         return
-    (way,) = (
-        one for one in ("names", "pattern", "best", "greedy") if getattr(members, one) not in (None, ())
-    )
+    (way,) = members.ways
     there_are = {"best": members.best, "names": len(members.names), "pattern": len(config.matching(members))}
     for k in settings.sweep.k if settings.swept and not members.per_experiment else ():
         if k > (there_are.get(way) or k):

@@ -26,6 +26,8 @@ class Plan:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        # Asked for by every snapshot of the plan.
+        self._models = {**config.models, **config.mirrored}
 
     @staticmethod
     def pattern(names: Iterable[str]) -> str:
@@ -187,7 +189,7 @@ class Plan:
 
     def models(self) -> dict[str, Model]:
         """All models that can be asked for, those that look at mirror images only among them."""
-        return {**self.config.models, **self.config.mirrored}
+        return self._models
 
     def trained(self, model: str) -> str:
         """The experiment whose training makes a model."""
@@ -286,9 +288,9 @@ class Plan:
 
     def averaging_settings(self, experiment: str) -> str:
         """What an average depends on, beside the snapshots: how films are fed where statistics are taken anew."""
-        whole = self._dump(experiment)
-        kept = {key: whole[key] for key in ("train_set", "model", "sides", "bits")}
-        return section_json(kept | {"train": {key: whole["train"][key] for key in ("batch_size", "freeze")}})
+        part = self._part(experiment, "model", "sides", "bits", "train")
+        part["train"] = {key: part["train"][key] for key in ("batch_size", "freeze")}
+        return section_json(part)
 
     def initial_weights(self, experiment: str) -> list[str]:
         """The file that an experiment starts from, if it names one."""
@@ -297,9 +299,8 @@ class Plan:
 
     def training_settings(self, experiment: str) -> str:
         """What training depends on."""
-        return self._experiment_settings(
-            experiment, "model", "weights", "sides", "bits", "augmentation", "losses", "train"
-        )
+        sections = ("model", "weights", "sides", "bits", "augmentation", "losses", "train")
+        return section_json(self._part(experiment, *sections))
 
     def devices(self, experiment: str) -> int:
         """How many GPUs a training holds."""
@@ -307,7 +308,7 @@ class Plan:
 
     def detection_settings(self, model: str) -> str:
         """What a snapshot's detections depend on, beside the snapshot."""
-        part = {key: self._dump(model)[key] for key in ("train_set", "model", "sides", "bits", "detect")}
+        part = self._part(model, "model", "sides", "bits", "detect")
         if self.models()[model].mirrored:
             part["detect"]["flip"] = "only"
         return section_json(part)
@@ -316,11 +317,9 @@ class Plan:
         """NAME=index of each set that a model's snapshots look at; `validation` is its own validation set."""
         return [f"{name}={self.network_index(model, self.looked_at_set(model, name))}" for name in names]
 
-    def _experiment_settings(self, model: str, *keys: str) -> str:
-        return section_json({key: self._dump(model)[key] for key in ("train_set", *keys)})
-
-    def _dump(self, model: str) -> dict[str, Any]:
-        return self._of(model).model_dump(mode="json")
+    def _part(self, model: str, *keys: str) -> dict[str, Any]:
+        """Sections of a model's experiment, and its train set."""
+        return self._of(model).model_dump(mode="json", include={"train_set", *keys})
 
     def evaluation_arguments(self, model: str, epoch: str, names: Iterable[str]) -> list[str]:
         """NAME=images,lesions,detections of each set that a snapshot looked at."""
@@ -335,8 +334,12 @@ class Plan:
         """--validation images,lesions,detections of a snapshot; nothing where its train set keeps no patient apart."""
         if self.validation_set(model) is None:
             return []
+        return ["--validation", self._validation_files(model, epoch)]
+
+    def _validation_files(self, model: str, epoch: str) -> str:
+        """images,lesions,detections of a snapshot on its own validation set."""
         (argument,) = self.evaluation_arguments(model, epoch, ["validation"])
-        return ["--validation", argument.partition("=")[2]]
+        return argument.partition("=")[2]
 
     # --- ensembles
 
@@ -407,8 +410,7 @@ class Plan:
         for path in looks:
             member = Path(path).parent.name
             model, _, number = member.rpartition("_")
-            (argument,) = self.evaluation_arguments(model, number, ["validation"])
-            own.append(f"{member}={argument.partition('=')[2]}")
+            own.append(f"{member}={self._validation_files(model, number)}")
         tables = [
             f"results/ensembles/{ensemble}/validation.{kind}.csv"
             for kind in ("images", "lesions", "detections")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from rich.box import HORIZONTALS
 from rich.console import Console
 from rich.table import Table
 
@@ -15,11 +16,11 @@ from mammo.tables.csvio import read_table
 from mammo.tables.records import Row
 
 FIGURES = {
-    "sensitivity": "sensitivity",
+    "sensitivity": "sens.",
     "sens_at_1": "sens. at 1 FP",
     "froc_mean": "FROC mean",
     "ap50": "AP50",
-    "auc_image": "AUC image",
+    "auc_image": "image AUC",
     "clean_images": "clean images",
     "clean_cases": "clean cases",
 }
@@ -63,14 +64,12 @@ def print_summary(results: Path, console: Console | None = None) -> None:
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table()
-    table.add_column("model", overflow="fold")
-    table.add_column("kind")
+    table = Table(box=HORIZONTALS, padding=0, show_edge=False)  # all columns fit into 80 letters
+    table.add_column("model", overflow="fold", min_width=min(24, max(len(row.model) for row in rows)))
+    table.add_column("kind", no_wrap=True)
     shown = [name for name in FIGURES if any(getattr(row, name) is not None for row in rows)]
     for name in shown:
-        table.add_column(
-            FIGURES[name], justify="right", overflow="fold", min_width=9 if name in WITH_INTERVAL else None
-        )
+        table.add_column(FIGURES[name], justify="right", min_width=9 if name in WITH_INTERVAL else None)
     for row in rows:
         cells = [_figure(row, name) for name in shown]
         table.add_row(row.model, row.kind, *cells, style="bold" if row.kind == "ensemble" else None)
