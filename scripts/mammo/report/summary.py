@@ -69,7 +69,10 @@ def _table(rows: list[Row]) -> Table:
     table.add_column("kind", no_wrap=True)
     shown = [name for name in FIGURES if any(getattr(row, name) is not None for row in rows)]
     for name in shown:
-        table.add_column(FIGURES[name], justify="right", min_width=9 if name in WITH_INTERVAL else None)
+        wide = name in WITH_INTERVAL
+        table.add_column(
+            FIGURES[name], justify="right", min_width=9 if wide else None, max_width=None if wide else 6
+        )
     for row in rows:
         cells = [_figure(row, name) for name in shown]
         table.add_row(row.model, row.kind, *cells, style="bold" if row.kind == "ensemble" else None)
